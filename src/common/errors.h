@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * errors.h
+ *	  A failure's words, and how it becomes an error.
+ *
+ * One table (errors.c) maps each kind to its SQLSTATE, its words, its hint
+ * and the party that is charged.  Invariant: a failure's texts are valid UTF-8 and
+ * never hold a key, a request body or the row's text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_ERRORS_H
+#define QC_ERRORS_H
+
+#include "common/failkind.h"
+
+typedef struct QcFailure
+{
+	QcFailKind	kind;
+	int			http_status;	/* 0: none came */
+	char		message[256];	/* e.g. could not connect to ... : connection refused */
+	char		detail[512];	/* the server's own words, key masked; or "" */
+} QcFailure;
+
+extern QcCharge qc_failure_charge(QcFailKind kind);
+
+/* The kind in a word or two, for counts: "too long", "refused". */
+extern const char *qc_failure_word(QcFailKind kind);
+
+/* Fill a failure; formats as printf, clips at a UTF-8 character boundary. */
+extern void qc_failure_set(QcFailure *failure, QcFailKind kind, int http_status,
+						   const char *fmt,...) pg_attribute_printf(4, 5);
+
+/* Put the server's own words into detail: clipped, made valid UTF-8, one line. */
+extern void qc_failure_words(QcFailure *failure, const char *words, const char *secret);
+
+/* Raise it as an ERROR with its SQLSTATE, detail and the kind's hint. */
+pg_noreturn extern void qc_failure_raise(const QcFailure *failure);
+
+/* Convert UTF-8 to the server encoding; what it lacks becomes '?'.  palloc'ed. */
+extern char *qc_utf8_to_server(const char *utf8);
+
+#endif							/* QC_ERRORS_H */

@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * statement.h
+ *	  The statement that is running: its budget, its counts, its results.
+ *
+ * A statement is the outermost executor run or utility command.  Its state is
+ * made at the first call of one of our functions in it and freed with it,
+ * whatever ends it; what it counted is reported once, at its end.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_STATEMENT_H
+#define QC_STATEMENT_H
+
+#include "postgres.h"
+
+#include "common/budget.h"
+#include "common/errors.h"
+
+typedef struct QcStatement
+{
+	MemoryContext cxt;			/* everything of the statement is below it */
+	QcBudget	budget;
+	int64		failed[QC_N_FAIL_KINDS];	/* rows, by kind */
+	char		first_failure[256];
+	int64		cut;			/* inputs that were cut */
+	void	   *results;		/* query/: equal requests are sent once */
+} QcStatement;
+
+/* The current statement's state, made if need be. */
+extern QcStatement *qc_statement(void);
+
+/*
+ * True while the planner runs (constant folding, selectivity): a call must
+ * then return NULL and send nothing.
+ */
+extern bool qc_planning(void);
+
+/* From _PG_init: installs the hooks. */
+extern void qc_statement_init(void);
+
+#endif							/* QC_STATEMENT_H */

@@ -1,0 +1,59 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.h
+ *	  One text to label: a request with its retries until a verdict or a
+ *	  failure.
+ *
+ * A call is a state machine that qc_pool_wait drives; many may be under way.
+ * It lives in a memory context of its own below its creator's: when that is
+ * reset (error, cancel, subtransaction abort, portal drop) the request is
+ * aborted and every count that it held is given back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_CALL_H
+#define QC_CALL_H
+
+#include "postgres.h"
+
+#include "common/budget.h"
+#include "common/errors.h"
+#include "net/endpoint.h"
+#include "prompt/answer.h"
+
+typedef struct QcCall QcCall;
+
+typedef struct QcCallSpec
+{
+	QcEndpoint *endpoint;
+	QcPrompt   *prompt;			/* must outlive the call */
+	const char *text;			/* valid UTF-8, NUL-terminated; copied */
+	size_t		len;
+	bool		with_reason;
+	QcBudget   *budget;			/* must outlive the call */
+} QcCallSpec;
+
+/* Start; the call belongs to parent.  Throws nothing that waiting would not. */
+extern QcCall *qc_call_start(MemoryContext parent, const QcCallSpec *spec);
+
+/* Drive the pool until this call is done. */
+extern void qc_call_wait(QcCall *call);
+
+extern bool qc_call_done(const QcCall *call);
+
+/* After it is done: NULL or the failure; the verdict is valid only without one. */
+extern const QcFailure *qc_call_failure(const QcCall *call);
+extern const QcVerdict *qc_call_verdict(const QcCall *call);
+extern bool qc_call_was_cut(const QcCall *call);
+
+/* Abort if under way, and free at once. */
+extern void qc_call_free(QcCall *call);
+
+/*
+ * The body that a first request for this text would have, as JSON text
+ * (palloc'ed, UTF-8); sends nothing.  What is not known of the endpoint yet is
+ * assumed as its option api says (auto: openai).
+ */
+extern char *qc_call_preview(const QcCallSpec *spec);
+
+#endif							/* QC_CALL_H */

@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * endpoint.h
+ *	  A foreign server of ours with the caller's user mapping, ready to use.
+ *
+ * Endpoints are cached for the session, one for each (server, user), and
+ * forgotten when the server, the wrapper or the mapping changes; one that a
+ * call still uses lives until that call ends (pins).  Facts live in shared
+ * memory when preloaded, else here.  The right to use a server is checked at
+ * each resolution, not cached.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_ENDPOINT_H
+#define QC_ENDPOINT_H
+
+#include "postgres.h"
+
+#include <cjson/cJSON.h>
+
+#include "common/facts.h"
+#include "net/kind.h"
+
+#define QC_MAX_REPLICAS 16
+
+typedef struct QcReplica
+{
+	char	   *base;			/* URL without a trailing slash */
+	char	   *root;			/* the same without /v1, for probes */
+	bool		resolves;		/* host is a name that a resolver thread looks up */
+} QcReplica;
+
+typedef struct QcEndpoint
+{
+	Oid			serverid;
+	Oid			userid;			/* whose mapping */
+	char	   *name;			/* of the server */
+	int			nreplicas;
+	QcReplica	replica[QC_MAX_REPLICAS];
+	int			shared;			/* index of its slot in shared memory, or local: see
+								 * replica.h */
+	int			pins;
+	bool		stale;			/* options changed: free at the last unpin */
+
+	/* options */
+	QcApi		api;			/* as given; QC_API_AUTO: look */
+	char	   *model;			/* NULL: the first that the server lists */
+	int			max_concurrency;	/* 0: no limit of ours */
+	int			connect_timeout;	/* ms */
+	int			request_timeout;	/* ms */
+	int			retry_timeout;	/* ms */
+	int			max_input_chars;	/* 0: as much as the context holds */
+	int			max_tokens;
+	double		temperature;
+	bool		codes;
+	bool		exact;
+	cJSON	   *extra_body;		/* or NULL */
+	char	   *ca_file;
+	char	   *client_cert;
+	char	   *client_key;
+	char	   *auth_header;	/* name of the header; NULL: Authorization: Bearer */
+	char	   *api_key;		/* NULL: none; read from api_key_file if that is set */
+
+	QcFacts		facts;			/* qc_endpoint_facts refreshes it from shared memory */
+} QcEndpoint;
+
+/*
+ * The endpoint that `server` names, or by the rules of design 3.1 if it is
+ * NULL: the setting qwen_classify.server, else the only server of our wrapper
+ * on which the current user has USAGE.  Errors with a hint when there is none,
+ * several, no such name, another wrapper's, no USAGE, or an unreadable key file.
+ */
+extern QcEndpoint *qc_endpoint_resolve(const char *server);
+
+extern void qc_endpoint_pin(QcEndpoint *endpoint);
+extern void qc_endpoint_unpin(QcEndpoint *endpoint);
+
+/* The facts as known now (shared memory first); write back what was learnt. */
+extern const QcFacts *qc_endpoint_facts(QcEndpoint *endpoint);
+extern void qc_endpoint_learn(QcEndpoint *endpoint, const QcFacts *facts);
+
+/* The model name that goes into requests; NULL: none known. */
+extern const char *qc_endpoint_model(QcEndpoint *endpoint);
+
+#endif							/* QC_ENDPOINT_H */
