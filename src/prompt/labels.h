@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * labels.h
+ *	  A set of labels with their descriptions.
+ *
+ * Invariant: at least one label, at most QC_MAX_LABELS, all different, in
+ * the order written, valid UTF-8, none blank, none with control characters.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_PROMPT_LABELS_H
+#define QC_PROMPT_LABELS_H
+
+#include <stddef.h>
+
+#include "status.h"
+
+#define QC_MAX_LABELS		1000
+#define QC_MAX_LABEL_CHARS	200
+
+typedef struct QcLabel
+{
+	char	   *name;			/* as the user wrote it */
+	char	   *description;	/* or NULL */
+} QcLabel;
+
+typedef struct QcLabels
+{
+	int			n;
+	QcLabel    *label;
+} QcLabels;
+
+/*
+ * Make a set from n names (a NULL pointer stands for a NULL member), or from
+ * JSON text: an object of label to description (string or null), or an array
+ * of strings.  Duplicate keys of the text are seen.  Returns NULL and fills
+ * *fault when something is wrong.  Free with qc_labels_free.
+ */
+extern QcLabels *qc_labels_from_names(const char *const *name, int n, QcFault *fault);
+extern QcLabels *qc_labels_from_json(const char *json, size_t len, QcFault *fault);
+extern void qc_labels_free(QcLabels *labels);
+
+/*
+ * Find the label that an answer means: exactly, else after trimming quotes
+ * and white space, else by NFKC_Casefold (case, full width, composition) if
+ * only one label folds to it.  Never by "contains".  Returns its index or -1.
+ */
+extern int	qc_labels_find(const QcLabels *labels, const char *answer, size_t len);
+
+/* The code of label i: A..Z while n <= 26, else AA, AB, ...; buf of 4. */
+extern const char *qc_label_code(int i, int n, char *buf);
+
+#endif							/* QC_PROMPT_LABELS_H */
