@@ -12,12 +12,14 @@
 #ifndef QC_ERRORS_H
 #define QC_ERRORS_H
 
+#include "common/compat.h"
 #include "common/failkind.h"
 
 typedef struct QcFailure
 {
 	QcFailKind	kind;
 	int			http_status;	/* 0: none came */
+	char		server[NAMEDATALEN];	/* for the hints, in the server encoding; or "" */
 	char		message[256];	/* e.g. could not connect to ... : connection refused */
 	char		detail[512];	/* the server's own words, key masked; or "" */
 } QcFailure;
@@ -31,7 +33,13 @@ extern const char *qc_failure_word(QcFailKind kind);
 extern void qc_failure_set(QcFailure *failure, QcFailKind kind, int http_status,
 						   const char *fmt,...) pg_attribute_printf(4, 5);
 
-/* Put the server's own words into detail: clipped, made valid UTF-8, one line. */
+/* Name the foreign server, so that the hint can be typed as it stands. */
+extern void qc_failure_server(QcFailure *failure, const char *name);
+
+/*
+ * Put the server's own words into detail: clipped, made valid UTF-8, one line.
+ * Of secret (NULL: none) no run of 8 characters or more stays readable.
+ */
 extern void qc_failure_words(QcFailure *failure, const char *words, const char *secret);
 
 /* Raise it as an ERROR with its SQLSTATE, detail and the kind's hint. */

@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * shmem.h
- *	  Shared memory: one slot an endpoint.  Only with
- *	  shared_preload_libraries; without it qc_shared is NULL.
+ *	  One slot an endpoint: what all processes know and count together.
  *
- * No pointer, descriptor or latch is kept in it.  A slot's fields are
- * guarded by its spinlock; taking and freeing slots by the one LWLock.
+ * With shared_preload_libraries the slots lie in shared memory; without it
+ * (qc_shared is NULL), or when all are taken, a process makes one for itself.
+ * No pointer, descriptor or latch is kept in a slot.  A slot's fields are
+ * guarded by its spinlock; giving slots out and taking them back by the one LWLock.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,18 +30,26 @@ typedef struct QcSharedReplica
 	int			in_flight;
 	int			failures;		/* in a row */
 	TimestampTz out_until;		/* left out until then; 0: up */
+	bool		trial;			/* left out, but one request was let through */
 } QcSharedReplica;
 
 typedef struct QcSharedEndpoint
 {
+	/* guarded by the LWLock */
 	Oid			dbid;			/* InvalidOid: free slot */
 	Oid			serverid;
 	uint64		version;		/* hash of the options: others begin anew */
-	slock_t		mutex;
 	int			users;			/* processes that hold the slot */
+	TimestampTz used_at;		/* when the last one let go */
+
+	/* guarded by the spinlock */
+	slock_t		mutex;
 	int			in_flight;
+	int			turn;			/* where the search for a replica begins */
 	QcFacts		facts;
+	TimestampTz facts_at;		/* when they were learnt */
 	QcSharedReplica replica[QC_SHARED_REPLICAS];
+
 	ConditionVariable given;	/* a place was given back */
 } QcSharedEndpoint;
 
@@ -52,7 +61,27 @@ typedef struct QcShared
 
 extern QcShared *qc_shared;
 
+/*
+ * A slot that this process holds, and what it took of it: that much, and no
+ * more, is given back when the process ends, whatever ends it.
+ */
+typedef struct QcSlot
+{
+	QcSharedEndpoint *at;
+	bool		shared;			/* in shared memory, or our own */
+	int			holders;		/* endpoints of this process */
+	int			taken[QC_SHARED_REPLICAS];
+	struct QcSlot *next;
+} QcSlot;
+
 /* From _PG_init, only while shared_preload_libraries are processed. */
 extern void qc_shmem_init(void);
+
+/*
+ * Hold the slot of a server of this database with these options.  Throws only
+ * out of memory, before anything is held.
+ */
+extern QcSlot *qc_slot_hold(Oid serverid, uint64 version);
+extern void qc_slot_release(QcSlot *slot);
 
 #endif							/* QC_SHMEM_H */
