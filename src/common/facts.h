@@ -34,9 +34,12 @@ typedef enum QcStage
 	QC_STAGE_MASKED				/* after the grammar */
 } QcStage;
 
-/* Fields that the server refused; each bit drops one field for good. */
+/*
+ * Fields that the server refused; each bit drops one field for good, so that
+ * asking again comes to an end.
+ */
 #define QC_REFUSED_LOGPROBS			0x0001
-#define QC_REFUSED_TOP_LOGPROBS		0x0002	/* ask for fewer: top_cap */
+#define QC_REFUSED_TOP_LOGPROBS		0x0002	/* ask for top_cap; 0: leave it out */
 #define QC_REFUSED_CONSTRAINT		0x0004	/* choice, regex, grammar, format */
 #define QC_REFUSED_RESPONSE_FORMAT	0x0008	/* json_schema; json_object is tried next */
 #define QC_REFUSED_JSON_OBJECT		0x0010
@@ -48,6 +51,10 @@ typedef enum QcStage
 #define QC_REFUSED_TEMPERATURE		0x0400
 #define QC_REFUSED_CACHE_PROMPT		0x0800
 #define QC_REFUSED_THINK			0x1000	/* Ollama think, enable_thinking */
+#define QC_NEEDS_NO_THINKING		0x2000	/* wants enable_thinking false at the top */
+
+/* The most alternatives that are asked for, where the server allows it. */
+#define QC_TOP_LOGPROBS 20
 
 typedef struct QcFacts
 {

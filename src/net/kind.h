@@ -50,7 +50,10 @@ extern const QcKind qc_kind_llamacpp;
 extern const QcKind qc_kind_ollama;
 extern const QcKind qc_kind_inference;
 
-/* The kind of an api, and by name (NULL: no such name). */
+/* All of them, for messages that list the names; ends with NULL. */
+extern const QcKind *const qc_kinds[];
+
+/* The kind of an api (auto: openai), and by name (NULL: no such name). */
 extern const QcKind *qc_kind_of(QcApi api);
 extern const QcKind *qc_kind_named(const char *name);
 

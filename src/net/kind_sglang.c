@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * kind_sglang.c
+ *	  SGLang: the label is bound by a regular expression.
+ *
+ * It answers 500 when more alternatives are asked for than the grammar leaves
+ * legal tokens (sgl-project/sglang#5984): no more than there are labels.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "net/body.h"
+
+static const QcJoin regex = {"(", "", "\\.^$|?*+()[]{}", "|", ")"};
+
+static cJSON *
+sglang_body(const QcBodySpec *spec)
+{
+	QcBody		body;
+	int			most = qc_body_answers(spec);
+
+	qc_body_begin(&body, spec);
+	qc_body_chat(&body);
+	qc_body_greedy(&body);
+	qc_body_max_tokens(&body);
+	if (!qc_body_refused(&body, QC_REFUSED_SAMPLING))
+	{
+		qc_body_number(&body, body.root, "top_k", -1);
+		qc_body_number(&body, body.root, "repetition_penalty", 1);
+	}
+	qc_body_logprobs(&body, body.root, most < QC_TOP_LOGPROBS ? most : QC_TOP_LOGPROBS);
+	if (spec->asked->mode == QC_MODE_LABEL && !qc_body_refused(&body, QC_REFUSED_CONSTRAINT))
+		qc_body_joined(&body, body.root, "regex", &regex);
+	qc_body_response_format(&body);
+	qc_body_no_thinking(&body);
+	return qc_body_end(&body);
+}
+
+const QcKind qc_kind_sglang = {QC_API_SGLANG, "sglang", "/chat/completions", false, sglang_body};
