@@ -34,6 +34,7 @@ typedef struct QcReceived
 	int			curl_code;		/* CURLcode */
 	int			http_status;	/* 0: no answer */
 	bool		reused;			/* on a connection that served before */
+	bool		connecting;		/* time ran out before a connection stood */
 	bool		any_byte;		/* some byte of an answer came */
 	bool		too_large;		/* the body cap was hit */
 	bool		json;			/* reply was parsed */
@@ -45,13 +46,19 @@ typedef struct QcReceived
 typedef struct QcOutcome
 {
 	QcAction	action;
-	QcFailKind	kind;			/* for RETRY and FAIL */
+	QcFailKind	kind;			/* for all but READ; what it is if the action
+								 * cannot be taken (a second CUT, a second RESEND) */
 	uint32_t	refused;		/* for DOWNGRADE */
 	int			top_cap;		/* for DOWNGRADE of top_logprobs: the new cap */
 	long		limit_tokens;	/* for CUT: context size if told, else 0 */
 	long		prompt_tokens;	/* for CUT: what was sent, if told, else 0 */
 } QcOutcome;
 
+/*
+ * facts are those that the request was written with, not those of now: with
+ * 64 requests under way one refused field comes back 64 times, and each of
+ * them is to be sent again.  READ does not promise that the reply has a text.
+ */
 extern QcOutcome qc_outcome(const QcReceived *received, const QcFacts *facts);
 
 #endif							/* QC_OUTCOME_H */
