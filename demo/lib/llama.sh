@@ -81,7 +81,6 @@ free_port() {
 
 start_llama() {
 	local port
-	find_llama
 	port=$(free_port)
 	URL=http://127.0.0.1:$port/v1
 	say "starting ${LLAMA[-1]##*/} on $URL"

@@ -3,12 +3,17 @@
 #
 # Tools are looked for, not packages: where they all are, no package manager is called at all.
 
+# newest_of PROGRAM: its path in the newest of Debian's PostgreSQL versions, if there is one
+newest_of() {
+	{ find /usr/lib/postgresql -path "*/bin/$1" 2>/dev/null || true; } | sort -V | tail -n 1
+}
+
 # The newest PostgreSQL with a server; PG_CONFIG in the environment wins.
 find_postgres() {
 	if [ -n "${PG_CONFIG:-}" ]; then
 		"$PG_CONFIG" --version >/dev/null 2>&1 || give_up 1 "PG_CONFIG=$PG_CONFIG does not run"
 	else
-		PG_CONFIG=$(find /usr/lib/postgresql -path '*/bin/pg_config' 2>/dev/null | sort -V | tail -n 1)
+		PG_CONFIG=$(newest_of pg_config)
 		if [ -z "$PG_CONFIG" ] && have pg_config; then PG_CONFIG=$(command -v pg_config); fi
 	fi
 	PG_BIN=
@@ -18,9 +23,9 @@ find_postgres() {
 # The major version that packages are wanted for: what is installed, else what the distribution has.
 postgres_major() {
 	local installed
-	installed=$(find /usr/lib/postgresql -path '*/bin/postgres' 2>/dev/null | sort -V | tail -n 1 | cut -d/ -f5)
-	[ -n "$installed" ] || installed=$(apt-cache depends postgresql 2>/dev/null |
-		sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p' | head -n 1)
+	installed=$(newest_of postgres | cut -d/ -f5)
+	[ -n "$installed" ] || installed=$({ apt-cache depends postgresql 2>/dev/null || true; } |
+		sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
 	printf '%s' "${installed:-15}"
 }
 

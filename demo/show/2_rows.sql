@@ -1,3 +1,0 @@
--- Questions of bank customers; intent is what a person said that each one is about.
-SELECT id, body, intent FROM ticket ORDER BY id LIMIT 3;
-
