@@ -35,6 +35,8 @@ struct QcHttp
 	bool		any_byte;
 	int64		retry_after_ms; /* -1: not told; capped at 60 s */
 	double		seconds;		/* from start to completion */
+	int			os_errno;		/* CURLINFO_OS_ERRNO of a failed connect, or 0 */
+	bool		connecting;		/* it ended before a connection stood */
 	char		error[256];		/* libcurl's own words */
 
 	/* private to http.c and pool.c */

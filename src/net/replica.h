@@ -16,13 +16,23 @@
 
 #include "net/endpoint.h"
 
+/* No place: max_concurrency is reached, or all replicas are left out. */
+#define QC_TAKE_FULL	(-1)
+#define QC_TAKE_OUT		(-2)
+
 /*
  * Take a place at the replica with the fewest requests outstanding that is
- * not left out; -1 when max_concurrency is reached (then wait: the latch is
- * set when a place is given back) or -2 when all replicas are left out
- * (*wait_ms: until the first may be tried again).
+ * not left out; QC_TAKE_FULL when max_concurrency is reached (then wait: the
+ * latch is set when a place is given back) or QC_TAKE_OUT when all replicas are
+ * left out (*wait_ms: until the first may be tried again).
  */
 extern int	qc_replica_take(QcEndpoint *endpoint, long *wait_ms);
+
+/*
+ * The same, left out or not: for a statement that has had no answer yet and
+ * wants to know now whether the server is there.  QC_TAKE_FULL or a replica.
+ */
+extern int	qc_replica_take_any(QcEndpoint *endpoint);
 extern void qc_replica_give(QcEndpoint *endpoint, int replica);
 
 /* How it went: a failed replica is left out, 0.5 s doubling to 30 s. */
@@ -31,5 +41,17 @@ extern void qc_replica_answered(QcEndpoint *endpoint, int replica);
 
 /* Not left out at this moment. */
 extern bool qc_replica_up(QcEndpoint *endpoint, int replica);
+
+/* Requests in flight to this endpoint: of all processes when preloaded. */
+extern int	qc_replica_in_flight(QcEndpoint *endpoint);
+
+/*
+ * Have the latch set when a place is given back.  Prepare, then try to take
+ * once more, then wait on the latch; again each round, since other waits of the
+ * server use the same mechanism and end ours.  One of several waiters is
+ * woken, and it may not want the place any more: wait 250 ms at most.
+ */
+extern void qc_replica_wait_prepare(QcEndpoint *endpoint);
+extern void qc_replica_wait_cancel(void);
 
 #endif							/* QC_REPLICA_H */

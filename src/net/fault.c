@@ -1,0 +1,178 @@
+/*-------------------------------------------------------------------------
+ *
+ * fault.c
+ *	  The words for a request that failed.
+ *
+ * Where to: HOST:PORT, never the whole URL.  The server's words go into the
+ * detail, without the key and without what they quote of the request.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include <curl/curl.h>
+
+#include "net/fault.h"
+
+QcReceived
+qc_fault_received(const QcHttp *http, const QcReply *reply, bool json)
+{
+	QcReceived	received = {0};
+
+	received.curl_code = http->curl_code;
+	received.http_status = http->status;
+	received.reused = http->reused;
+	received.connecting = http->connecting;
+	received.any_byte = http->any_byte;
+	received.too_large = http->too_large;
+	received.json = json;
+	received.reply = reply;
+	received.body = http->body;
+	received.body_len = http->body_len;
+	return received;
+}
+
+/* Why there is no connection; the operating system's word is the best one. */
+static void
+connect_reason(char *reason, size_t room, const QcEndpoint *endpoint, const QcHttp *http)
+{
+	switch (http->curl_code)
+	{
+		case CURLE_COULDNT_RESOLVE_HOST:
+			strlcpy(reason, "unknown host", room);
+			return;
+		case CURLE_OPERATION_TIMEDOUT:
+			snprintf(reason, room, "no connection within %g s",
+					 endpoint->connect_timeout / 1000.0);
+			return;
+		case CURLE_GOT_NOTHING:
+		case CURLE_RECV_ERROR:
+		case CURLE_SEND_ERROR:
+		case CURLE_PARTIAL_FILE:
+			strlcpy(reason, "the server closed the connection", room);
+			return;
+		default:
+			break;
+	}
+	strlcpy(reason, http->os_errno ? strerror(http->os_errno) :
+			http->error[0] ? http->error : curl_easy_strerror(http->curl_code), room);
+	if (isupper((unsigned char) reason[0]) && islower((unsigned char) reason[1]))
+		reason[0] = tolower((unsigned char) reason[0]);
+}
+
+/* "HTTP 500", or libcurl's words where there was no answer. */
+static void
+status_words(char *words, size_t room, const QcHttp *http)
+{
+	if (http->status > 0)
+		snprintf(words, room, "HTTP %d", http->status);
+	else
+		strlcpy(words, http->error[0] ? http->error : curl_easy_strerror(http->curl_code), room);
+}
+
+static void
+describe_server(QcFailure *failure, QcFailKind kind, const QcEndpoint *endpoint,
+				const char *where, const QcHttp *http)
+{
+	char		words[256];
+
+	if (kind == QC_FAIL_CONNECT)
+	{
+		connect_reason(words, sizeof(words), endpoint, http);
+		qc_failure_set(failure, kind, 0, "could not connect to %s: %s", where, words);
+		return;
+	}
+	if (kind == QC_FAIL_TIMEOUT && http->status == 0)
+	{
+		qc_failure_set(failure, kind, 0, "inference server %s did not answer within %g s",
+					   where, endpoint->request_timeout / 1000.0);
+		return;
+	}
+
+	status_words(words, sizeof(words), http);
+	qc_failure_set(failure, kind, http->status,
+				   kind == QC_FAIL_TIMEOUT ? "inference server %s ran out of time (%s)" :
+				   kind == QC_FAIL_OVERLOADED ? "inference server %s is overloaded (%s)" :
+				   kind == QC_FAIL_LOADING ? "inference server %s is still loading its model (%s)" :
+				   "inference server %s failed (%s)", where, words);
+}
+
+static void
+describe_user(QcFailure *failure, QcFailKind kind, QcEndpoint *endpoint,
+			  const char *where, const QcHttp *http)
+{
+	const char *model = endpoint->model ? endpoint->model : endpoint->facts.model;
+	char		words[256];
+
+	status_words(words, sizeof(words), http);
+	if (kind == QC_FAIL_MODEL)
+		qc_failure_set(failure, kind, http->status,
+					   "inference server %s has no model \"%s\"", where, model);
+	else if (kind == QC_FAIL_AUTH)
+		qc_failure_set(failure, kind, http->status, endpoint->api_key ?
+					   "inference server %s refused the key (%s)" :
+					   "inference server %s asks for a key (%s)", where, words);
+	else if (kind == QC_FAIL_PATH && http->status >= 300 && http->status < 400)
+		qc_failure_set(failure, kind, http->status,
+					   "inference server %s redirects, which is not followed (%s)", where, words);
+	else
+		qc_failure_set(failure, kind, http->status,
+					   kind == QC_FAIL_PATH ? "inference server %s has no such path (%s)" :
+					   kind == QC_FAIL_QUOTA ? "quota at inference server %s is used up (%s)" :
+					   kind == QC_FAIL_TLS ? "could not set up TLS with %s: %s" :
+					   "%s does not answer as an inference server (%s)", where, words);
+}
+
+static void
+describe_row(QcFailure *failure, QcFailKind kind, const QcHttp *http)
+{
+	char		words[256];
+
+	status_words(words, sizeof(words), http);
+	qc_failure_set(failure, kind, http->status,
+				   kind == QC_FAIL_TOO_LONG ? "text is too long for the model's context (%s)" :
+				   kind == QC_FAIL_REFUSED ? "inference server refused the text (%s)" :
+				   kind == QC_FAIL_BAD_ANSWER ? "answer of the inference server is too large (%s)" :
+				   "inference server rejected the request (%s)", words);
+}
+
+/*
+ * The server's own words.  A validator's complaint goes on with the request
+ * that it refuses, and the row stands in there: cut before it.
+ */
+static void
+add_detail(QcFailure *failure, const QcEndpoint *endpoint, const QcReply *reply)
+{
+	static const char *const quote[] = {"'input':", "\"input\":", "input_value="};
+	char		words[2048];
+
+	if (reply->error == NULL)
+		return;
+	strlcpy(words, reply->error, sizeof(words));
+	for (size_t i = 0; i < lengthof(quote); i++)
+	{
+		char	   *at = strstr(words, quote[i]);
+
+		if (at)
+			*at = '\0';
+	}
+	qc_failure_words(failure, words, endpoint->api_key);
+}
+
+void
+qc_fault_describe(QcFailure *failure, QcFailKind kind, QcEndpoint *endpoint,
+				  int replica, const QcHttp *http, const QcReply *reply)
+{
+	const char *where = endpoint->replica[replica].where;
+
+	if (qc_failure_charge(kind) == QC_CHARGE_ROW)
+		describe_row(failure, kind, http);
+	else if (qc_failure_charge(kind) == QC_CHARGE_SERVER)
+		describe_server(failure, kind, endpoint, where, http);
+	else
+		describe_user(failure, kind, endpoint, where, http);
+	qc_failure_server(failure, endpoint->name);
+	add_detail(failure, endpoint, reply);
+}
