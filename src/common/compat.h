@@ -53,4 +53,75 @@ qc_at_shmem_request(shmem_request_hook_type request, shmem_request_hook_type *pr
 #endif
 }
 
+/*
+ * Waiting.  A wait set that no resource owner and no transaction frees: it is
+ * made once a process.  The header moved in 18; sets belong to a memory
+ * context up to 16, to a resource owner after that.
+ */
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
+#include "storage/latch.h"
+
+#if PG_VERSION_NUM >= 170000
+#define qc_create_wait_event_set(n) CreateWaitEventSet(NULL, (n))
+#else
+#define qc_create_wait_event_set(n) CreateWaitEventSet(TopMemoryContext, (n))
+#endif
+
+/*
+ * The name that pg_stat_activity shows for a wait.  From 17 on it lives in
+ * shared memory, so this is for first use, never for _PG_init.
+ */
+#if PG_VERSION_NUM >= 170000
+#include "utils/wait_event.h"
+#define qc_wait_event_new(name) WaitEventExtensionNew(name)
+#else
+#define qc_wait_event_new(name) PG_WAIT_EXTENSION
+#endif
+
+/* Which descriptor holds many sockets: epoll on Linux, kqueue on the BSDs. */
+#if defined(HAVE_SYS_EPOLL_H)
+#define QC_MUX_EPOLL
+#elif defined(HAVE_SYS_EVENT_H)
+#define QC_MUX_KQUEUE
+#else
+#error "qwen_classify needs epoll or kqueue"
+#endif
+
+/* Sockets do not outlive an exec; a system without the flag goes without. */
+#ifdef SOCK_CLOEXEC
+#define QC_SOCK_CLOEXEC SOCK_CLOEXEC
+#else
+#define QC_SOCK_CLOEXEC 0
+#endif
+
+/*
+ * libcurl.  Only net/ includes it, and before this header; the macros are
+ * empty elsewhere.  7.66 is the oldest with Retry-After and MAXAGE_CONN.
+ */
+#ifdef LIBCURL_VERSION_NUM
+#if LIBCURL_VERSION_NUM < 0x074200
+#error "qwen_classify needs libcurl 7.66 or newer"
+#endif
+
+/* http and https only, by name from 7.85 on. */
+#if LIBCURL_VERSION_NUM >= 0x075500
+#define QC_CURLOPT_PROTOCOLS CURLOPT_PROTOCOLS_STR, "http,https"
+#else
+#define QC_CURLOPT_PROTOCOLS CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS)
+#endif
+
+/*
+ * Do not wait for a name lookup's thread when a transfer ends before it
+ * (7.87).  An older libcurl joins the thread: a cancel during a lookup takes
+ * as long as the lookup there, and a no-op option stands in.
+ */
+#if LIBCURL_VERSION_NUM >= 0x075700
+#define QC_CURLOPT_QUICK_EXIT CURLOPT_QUICK_EXIT
+#else
+#define QC_CURLOPT_QUICK_EXIT CURLOPT_NOSIGNAL
+#endif
+#endif							/* LIBCURL_VERSION_NUM */
+
 #endif							/* QC_COMPAT_H */

@@ -3,7 +3,7 @@
  * pool.h
  *	  The process's one multi handle and the one loop that waits on it.
  *
- * libcurl's sockets sit in an epoll descriptor; that descriptor, the latch
+ * libcurl's sockets sit in one descriptor (mux.h); that descriptor, the latch
  * and postmaster death sit in one WaitEventSet; libcurl's timer and our own
  * (back-off, Retry-After, loading) are its timeout.  CHECK_FOR_INTERRUPTS
  * runs in every round, between libcurl calls, never inside one.
@@ -14,6 +14,32 @@
 #define QC_POOL_H
 
 #include "postgres.h"
+
+#include "lib/ilist.h"
+#include "lib/pairingheap.h"
+
+/*
+ * A timer of ours.  Embedded in what it wakes, zeroed before first use; fire
+ * runs in qc_pool_wait, outside libcurl, and may throw: the other timers stay
+ * armed.  An eager timer also fires, before it is due, after any round in
+ * which the latch was set or a request ended.
+ */
+typedef struct QcTimer
+{
+	pairingheap_node node;
+	dlist_node	eager;
+	bool		armed;
+	bool		is_eager;
+	int64		due;			/* of qc_pool_now() */
+	void		(*fire) (void *arg);
+	void	   *arg;
+} QcTimer;
+
+extern void qc_timer_arm(QcTimer *timer, long ms, bool eager);
+extern void qc_timer_disarm(QcTimer *timer);
+
+/* A clock in microseconds that nobody sets back. */
+extern int64 qc_pool_now(void);
 
 /*
  * Wait until something happened (a request ended, a timer of ours is due, the
@@ -28,7 +54,12 @@ extern void qc_pool_wait(long timeout_ms);
  */
 extern bool qc_pool_latch_was_set(void);
 
-/* Requests in flight in this process, and descriptors held: for tests and views. */
+/* Requests in flight in this process: for tests and views. */
 extern int	qc_pool_in_flight(void);
+
+/* For http.c: hand a transfer to the pool, take it back before its end. */
+struct QcHttp;
+extern void qc_pool_add(struct QcHttp *http);
+extern void qc_pool_remove(struct QcHttp *http);
 
 #endif							/* QC_POOL_H */
