@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "net/fault.h"
+#include "net/describe.h"
 #include "net/http.h"
 #include "net/outcome.h"
 #include "net/probe.h"
@@ -402,7 +402,7 @@ judge(QcProbeRun *run, QcHttp *http, bool *found)
 {
 	QcReply		reply = {0};
 	bool		json = http->body && qc_reply_parse(http->body, http->body_len, &reply);
-	QcReceived	received = qc_fault_received(http, &reply, json);
+	QcReceived	received = qc_describe_received(http, &reply, json);
 	QcOutcome	outcome = qc_outcome(&received, &run->facts);
 	bool		over = true;
 
@@ -418,7 +418,7 @@ judge(QcProbeRun *run, QcHttp *http, bool *found)
 	else if (is_fatal(run, &outcome))
 	{
 		run->failed = true;
-		qc_fault_describe(&run->failure, outcome.kind, run->endpoint, run->replica,
+		qc_describe_failure(&run->failure, outcome.kind, run->endpoint, run->replica,
 						  http, &reply);
 		over = false;
 	}

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * fault.c
+ * describe.c
  *	  The words for a request that failed.
  *
  * Where to: HOST:PORT, never the whole URL.  The server's words go into the
@@ -10,21 +10,19 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
 #include <curl/curl.h>
 
-#include "net/fault.h"
+#include "net/describe.h"
 
 QcReceived
-qc_fault_received(const QcHttp *http, const QcReply *reply, bool json)
+qc_describe_received(const QcHttp *http, const QcReply *reply, bool json)
 {
 	QcReceived	received = {0};
 
 	received.curl_code = http->curl_code;
 	received.http_status = http->status;
 	received.reused = http->reused;
-	received.connecting = http->connecting;
+	received.connecting = !http->connected;
 	received.any_byte = http->any_byte;
 	received.too_large = http->too_large;
 	received.json = json;
@@ -34,42 +32,14 @@ qc_fault_received(const QcHttp *http, const QcReply *reply, bool json)
 	return received;
 }
 
-/* Why there is no connection; the operating system's word is the best one. */
-static void
-connect_reason(char *reason, size_t room, const QcEndpoint *endpoint, const QcHttp *http)
+/* "HTTP 500", or why there was no answer. */
+static const char *
+status_words(char words[256], const QcHttp *http)
 {
-	switch (http->curl_code)
-	{
-		case CURLE_COULDNT_RESOLVE_HOST:
-			strlcpy(reason, "unknown host", room);
-			return;
-		case CURLE_OPERATION_TIMEDOUT:
-			snprintf(reason, room, "no connection within %g s",
-					 endpoint->connect_timeout / 1000.0);
-			return;
-		case CURLE_GOT_NOTHING:
-		case CURLE_RECV_ERROR:
-		case CURLE_SEND_ERROR:
-		case CURLE_PARTIAL_FILE:
-			strlcpy(reason, "the server closed the connection", room);
-			return;
-		default:
-			break;
-	}
-	strlcpy(reason, http->os_errno ? strerror(http->os_errno) :
-			http->error[0] ? http->error : curl_easy_strerror(http->curl_code), room);
-	if (isupper((unsigned char) reason[0]) && islower((unsigned char) reason[1]))
-		reason[0] = tolower((unsigned char) reason[0]);
-}
-
-/* "HTTP 500", or libcurl's words where there was no answer. */
-static void
-status_words(char *words, size_t room, const QcHttp *http)
-{
-	if (http->status > 0)
-		snprintf(words, room, "HTTP %d", http->status);
-	else
-		strlcpy(words, http->error[0] ? http->error : curl_easy_strerror(http->curl_code), room);
+	if (http->status <= 0)
+		return qc_http_words(http, words);
+	snprintf(words, 256, "HTTP %d", http->status);
+	return words;
 }
 
 static void
@@ -78,25 +48,21 @@ describe_server(QcFailure *failure, QcFailKind kind, const QcEndpoint *endpoint,
 {
 	char		words[256];
 
-	if (kind == QC_FAIL_CONNECT)
-	{
-		connect_reason(words, sizeof(words), endpoint, http);
-		qc_failure_set(failure, kind, 0, "could not connect to %s: %s", where, words);
-		return;
-	}
-	if (kind == QC_FAIL_TIMEOUT && http->status == 0)
-	{
+	if (kind == QC_FAIL_CONNECT && http->curl_code == CURLE_OPERATION_TIMEDOUT)
+		qc_failure_set(failure, kind, 0, "could not connect to %s: no connection within %g s",
+					   where, endpoint->connect_timeout / 1000.0);
+	else if (kind == QC_FAIL_CONNECT)
+		qc_failure_set(failure, kind, 0, http->connected ? "lost connection to %s: %s" :
+					   "could not connect to %s: %s", where, qc_http_words(http, words));
+	else if (kind == QC_FAIL_TIMEOUT && http->curl_code == CURLE_OPERATION_TIMEDOUT)
 		qc_failure_set(failure, kind, 0, "inference server %s did not answer within %g s",
 					   where, endpoint->request_timeout / 1000.0);
-		return;
-	}
-
-	status_words(words, sizeof(words), http);
-	qc_failure_set(failure, kind, http->status,
-				   kind == QC_FAIL_TIMEOUT ? "inference server %s ran out of time (%s)" :
-				   kind == QC_FAIL_OVERLOADED ? "inference server %s is overloaded (%s)" :
-				   kind == QC_FAIL_LOADING ? "inference server %s is still loading its model (%s)" :
-				   "inference server %s failed (%s)", where, words);
+	else
+		qc_failure_set(failure, kind, http->status,
+					   kind == QC_FAIL_TIMEOUT ? "inference server %s ran out of time (%s)" :
+					   kind == QC_FAIL_OVERLOADED ? "inference server %s is overloaded (%s)" :
+					   kind == QC_FAIL_LOADING ? "inference server %s is still loading its model (%s)" :
+					   "inference server %s failed (%s)", where, status_words(words, http));
 }
 
 static void
@@ -104,9 +70,9 @@ describe_user(QcFailure *failure, QcFailKind kind, QcEndpoint *endpoint,
 			  const char *where, const QcHttp *http)
 {
 	const char *model = endpoint->model ? endpoint->model : endpoint->facts.model;
-	char		words[256];
+	char		buf[256];
+	const char *words = status_words(buf, http);
 
-	status_words(words, sizeof(words), http);
 	if (kind == QC_FAIL_MODEL)
 		qc_failure_set(failure, kind, http->status,
 					   "inference server %s has no model \"%s\"", where, model);
@@ -130,12 +96,11 @@ describe_row(QcFailure *failure, QcFailKind kind, const QcHttp *http)
 {
 	char		words[256];
 
-	status_words(words, sizeof(words), http);
 	qc_failure_set(failure, kind, http->status,
 				   kind == QC_FAIL_TOO_LONG ? "text is too long for the model's context (%s)" :
 				   kind == QC_FAIL_REFUSED ? "inference server refused the text (%s)" :
 				   kind == QC_FAIL_BAD_ANSWER ? "answer of the inference server is too large (%s)" :
-				   "inference server rejected the request (%s)", words);
+				   "inference server rejected the request (%s)", status_words(words, http));
 }
 
 /*
@@ -162,7 +127,7 @@ add_detail(QcFailure *failure, const QcEndpoint *endpoint, const QcReply *reply)
 }
 
 void
-qc_fault_describe(QcFailure *failure, QcFailKind kind, QcEndpoint *endpoint,
+qc_describe_failure(QcFailure *failure, QcFailKind kind, QcEndpoint *endpoint,
 				  int replica, const QcHttp *http, const QcReply *reply)
 {
 	const char *where = endpoint->replica[replica].where;

@@ -1,12 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * fault.h
+ * describe.h
  *	  The words for a request that failed.
  *
  *-------------------------------------------------------------------------
  */
-#ifndef QC_FAULT_H
-#define QC_FAULT_H
+#ifndef QC_DESCRIBE_H
+#define QC_DESCRIBE_H
 
 #include "postgres.h"
 
@@ -16,14 +16,14 @@
 #include "net/outcome.h"
 
 /* What came back, in the shape that qc_outcome reads; reply must outlive it. */
-extern QcReceived qc_fault_received(const QcHttp *http, const QcReply *reply, bool json);
+extern QcReceived qc_describe_received(const QcHttp *http, const QcReply *reply, bool json);
 
 /*
  * Fill a failure of this kind: what was being done and where, the status or
  * libcurl's words, and the server's own words as detail.  Never throws.
  */
-extern void qc_fault_describe(QcFailure *failure, QcFailKind kind,
+extern void qc_describe_failure(QcFailure *failure, QcFailKind kind,
 							  QcEndpoint *endpoint, int replica,
 							  const QcHttp *http, const QcReply *reply);
 
-#endif							/* QC_FAULT_H */
+#endif							/* QC_DESCRIBE_H */

@@ -1,0 +1,20 @@
+# Unit tests of the parts of net/ that need no server: TAP on standard output.
+#
+#   make -f test/unit/outcome.mk check
+
+CC ?= cc
+NET_UNIT_CFLAGS = -std=gnu99 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined \
+	-Isrc -Itest/unit $(shell pkg-config --cflags libcjson libcurl libutf8proc)
+NET_UNIT_LIBS = $(shell pkg-config --libs libcjson libutf8proc) -lm
+NET_UNIT_SRC = src/net/outcome.c src/net/wording.c src/net/body.c src/net/kind.c \
+	$(wildcard src/net/kind_*.c) $(wildcard src/prompt/*.c)
+NET_UNIT_TESTS = tmp_check/unit/test_outcome tmp_check/unit/test_kind
+
+check: $(NET_UNIT_TESTS)
+	set -e; for t in $(NET_UNIT_TESTS); do echo "# $$t"; $$t; done
+
+tmp_check/unit/%: test/unit/%.c test/unit/tap.h $(NET_UNIT_SRC) $(wildcard src/*/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(NET_UNIT_CFLAGS) -o $@ $< $(NET_UNIT_SRC) $(NET_UNIT_LIBS)
+
+.PHONY: check
