@@ -26,6 +26,28 @@
 #define pg_noreturn pg_attribute_noreturn()
 #endif
 
+/* Refuse settings under our prefix that nobody defined. */
+#if PG_VERSION_NUM >= 150000
+#define qc_reserve_prefix(prefix) MarkGUCPrefixReserved(prefix)
+#else
+#define qc_reserve_prefix(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* The executor's entry lost execute_once in 18. */
+#if PG_VERSION_NUM >= 180000
+#define QC_RUN_ARGS QueryDesc *query, ScanDirection direction, uint64 count
+#define QC_RUN_PASS query, direction, count
+#else
+#define QC_RUN_ARGS QueryDesc *query, ScanDirection direction, uint64 count, bool once
+#define QC_RUN_PASS query, direction, count, once
+#endif
+
+/* A utility command's arguments, the same since 14. */
+#define QC_UTILITY_ARGS PlannedStmt *pstmt, const char *query_string, \
+	bool read_only_tree, ProcessUtilityContext context, ParamListInfo params, \
+	QueryEnvironment *env, DestReceiver *dest, QueryCompletion *qc
+#define QC_UTILITY_PASS pstmt, query_string, read_only_tree, context, params, env, dest, qc
+
 /* Rights on a foreign server: one function a catalog until 15. */
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_foreign_server.h"
@@ -62,6 +84,8 @@ qc_at_shmem_request(shmem_request_hook_type request, shmem_request_hook_type *pr
 #include "storage/waiteventset.h"
 #endif
 #include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
 
 #if PG_VERSION_NUM >= 170000
 #define qc_create_wait_event_set(n) CreateWaitEventSet(NULL, (n))
@@ -74,7 +98,6 @@ qc_at_shmem_request(shmem_request_hook_type request, shmem_request_hook_type *pr
  * shared memory, so this is for first use, never for _PG_init.
  */
 #if PG_VERSION_NUM >= 170000
-#include "utils/wait_event.h"
 #define qc_wait_event_new(name) WaitEventExtensionNew(name)
 #else
 #define qc_wait_event_new(name) PG_WAIT_EXTENSION
@@ -107,9 +130,11 @@ qc_at_shmem_request(shmem_request_hook_type request, shmem_request_hook_type *pr
 
 /* http and https only, by name from 7.85 on. */
 #if LIBCURL_VERSION_NUM >= 0x075500
-#define QC_CURLOPT_PROTOCOLS CURLOPT_PROTOCOLS_STR, "http,https"
+#define QC_CURLOPT_PROTOCOLS CURLOPT_PROTOCOLS_STR
+#define QC_HTTP_AND_HTTPS "http,https"
 #else
-#define QC_CURLOPT_PROTOCOLS CURLOPT_PROTOCOLS, (long) (CURLPROTO_HTTP | CURLPROTO_HTTPS)
+#define QC_CURLOPT_PROTOCOLS CURLOPT_PROTOCOLS
+#define QC_HTTP_AND_HTTPS ((long) (CURLPROTO_HTTP | CURLPROTO_HTTPS))
 #endif
 
 /*
