@@ -48,7 +48,8 @@ typedef struct QcVerdict
 	int			label;			/* index into the labels */
 	double		confidence;		/* NaN: unknown */
 	QcSource	source;
-	double	   *posterior;		/* labels->n numbers that sum to 1, or NULL */
+	double	   *posterior;		/* nlabels numbers that sum to 1, or NULL */
+	int			nlabels;		/* labels->n of the set that was asked about */
 	double		coverage;		/* raw mass on the labels at the first position;
 								 * NaN where it cannot be known (masked) */
 	double		lo;				/* bounds of the label's probability: they */

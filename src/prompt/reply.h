@@ -14,7 +14,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A token as reported: its bytes (len < 0: an unknown fragment of a character). */
+/*
+ * A token as reported.  len 0 is the end of the turn; len < 0 a fragment of a
+ * character whose bytes were not told (bytes is then "", or holds U+FFFD).
+ */
 typedef struct QcToken
 {
 	char	   *bytes;
@@ -28,6 +31,10 @@ typedef struct QcPosition
 	QcToken		chosen;
 	QcToken    *top;			/* the chosen one may be among them or not */
 	int			ntop;
+	size_t		start;			/* where in the text it begins */
+	bool		unseen;			/* the server told neither its probability nor
+								 * the alternatives (a fragment that llama.cpp
+								 * folded into the next entry) */
 } QcPosition;
 
 typedef enum QcFinish
@@ -46,7 +53,8 @@ typedef struct QcReply
 	QcFinish	finish;
 	QcPosition *position;		/* NULL: no logprobs in the body */
 	int			npositions;
-	bool		bad_logprobs;	/* there, but NaN, positive or malformed: unusable */
+	bool		bad_logprobs;	/* there, but NaN, positive, malformed or of
+								 * another text: dropped */
 	long		prompt_tokens;	/* -1: not told */
 	long		cached_tokens;
 	long		output_tokens;
@@ -61,7 +69,9 @@ typedef struct QcReply
  * shape (then only what could be found is set); out must be freed either way.
  * Texts are found at choices[0].message.content, choices[0].text,
  * message.content (Ollama), text, generated_text and response (string, or an
- * object which is printed as JSON again); errors in all shapes of servers.md 1.e.
+ * object which is printed as JSON again), or the body is the answer itself (an
+ * object with "label"); errors in all shapes of servers.md 1.e.  Positions
+ * that are kept are known to spell the text.
  */
 extern bool qc_reply_parse(const char *body, size_t len, QcReply *out);
 extern void qc_reply_free(QcReply *reply);

@@ -1,0 +1,125 @@
+/*-------------------------------------------------------------------------
+ *
+ * buf.c
+ *	  A growing piece of text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "prompt/buf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool
+make_room(QcBuf *buf, size_t more)
+{
+	size_t		need = buf->len + more + 1;
+	size_t		size = buf->size ? buf->size : 256;
+	char	   *data;
+
+	if (buf->failed)
+		return false;
+	if (need <= buf->size)
+		return true;
+	while (size < need)
+		size *= 2;
+	data = realloc(buf->data, size);
+	if (data == NULL)
+	{
+		buf->failed = true;
+		return false;
+	}
+	buf->data = data;
+	buf->size = size;
+	return true;
+}
+
+void
+qc_buf_add(QcBuf *buf, const char *s, size_t len)
+{
+	if (!make_room(buf, len))
+		return;
+	if (len > 0)
+		memcpy(buf->data + buf->len, s, len);
+	buf->len += len;
+	buf->data[buf->len] = '\0';
+}
+
+void
+qc_buf_adds(QcBuf *buf, const char *s)
+{
+	qc_buf_add(buf, s, strlen(s));
+}
+
+/*
+ * Servers print labels with the fewest escapes that JSON allows, and the
+ * search for a label in an answer compares bytes: so nothing but the quote,
+ * the backslash and control characters is escaped here.
+ */
+static void
+add_json_char(QcBuf *buf, unsigned char c)
+{
+	static const char named[] = "\bb\tt\nn\ff\rr\"\"\\\\";
+	char		escape[8];
+	const char *p;
+
+	for (p = named; *p; p += 2)
+	{
+		if ((unsigned char) *p == c)
+		{
+			escape[0] = '\\';
+			escape[1] = p[1];
+			qc_buf_add(buf, escape, 2);
+			return;
+		}
+	}
+	if (c < 0x20)
+	{
+		snprintf(escape, sizeof(escape), "\\u%04x", c);
+		qc_buf_adds(buf, escape);
+		return;
+	}
+	escape[0] = (char) c;
+	qc_buf_add(buf, escape, 1);
+}
+
+void
+qc_buf_add_json(QcBuf *buf, const char *s, size_t len)
+{
+	size_t		i;
+
+	qc_buf_add(buf, "\"", 1);
+	for (i = 0; i < len; i++)
+		add_json_char(buf, (unsigned char) s[i]);
+	qc_buf_add(buf, "\"", 1);
+}
+
+char *
+qc_buf_take(QcBuf *buf)
+{
+	char	   *data;
+
+	qc_buf_add(buf, "", 0);
+	data = buf->data;
+	if (buf->failed)
+	{
+		free(data);
+		data = NULL;
+	}
+	memset(buf, 0, sizeof(*buf));
+	return data;
+}
+
+char *
+qc_strndup(const char *s, size_t len)
+{
+	char	   *copy = malloc(len + 1);
+
+	if (copy == NULL)
+		return NULL;
+	if (len > 0)
+		memcpy(copy, s, len);
+	copy[len] = '\0';
+	return copy;
+}

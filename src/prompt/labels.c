@@ -1,0 +1,278 @@
+/*-------------------------------------------------------------------------
+ *
+ * labels.c
+ *	  Making a set of labels, from names or from JSON, and checking it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "prompt/labels.h"
+
+#include <cjson/cJSON.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "prompt/buf.h"
+#include "prompt/defuse.h"
+#include "prompt/fault.h"
+#include "prompt/json.h"
+#include "prompt/message.h"
+#include "prompt/text.h"
+
+/* What stands in a name: the reasons for which it may be refused. */
+typedef struct NameLook
+{
+	size_t		chars;
+	bool		blank;
+	bool		control;		/* a control character or a control token */
+} NameLook;
+
+static NameLook
+look_at(const char *name, size_t len)
+{
+	NameLook	look = {0, true, false};
+	size_t		at = 0;
+	uint32_t	c = 0;
+
+	while (at < len)
+	{
+		if (qc_special_at(name + at, len - at) > 0)
+			look.control = true;
+		at += qc_utf8_char(name + at, len - at, &c);
+		look.chars++;
+		look.blank &= qc_is_space(c);
+		look.control |= c < 0x20 || (c >= 0x7F && c < 0xA0);
+	}
+	return look;
+}
+
+static bool
+check_name(const char *name, int i, QcFault *fault)
+{
+	size_t		len;
+	size_t		good;
+	NameLook	look;
+
+	if (name == NULL)
+		return qc_fault(fault, QC_STATUS_LABEL_NULL, i, "", 0);
+	len = strlen(name);
+	good = qc_utf8_valid(name, len, NULL);
+	if (good < len)
+		return qc_fault_at(fault, QC_STATUS_BAD_UTF8, i, good);
+	look = look_at(name, len);
+	if (look.blank)
+		return qc_fault(fault, QC_STATUS_LABEL_BLANK, i, name, len);
+	if (look.control)
+		return qc_fault(fault, QC_STATUS_LABEL_CONTROL, i, name, len);
+	if (look.chars > QC_MAX_LABEL_CHARS)
+		return qc_fault(fault, QC_STATUS_LABEL_TOO_LONG, i, name, len);
+	return true;
+}
+
+static bool
+check_description(const char *description, int i, QcFault *fault)
+{
+	size_t		len = description != NULL ? strlen(description) : 0;
+	size_t		good = qc_utf8_valid(description, len, NULL);
+
+	if (good < len)
+		return qc_fault_at(fault, QC_STATUS_BAD_UTF8, i, good);
+	return true;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	const QcLabel *const *x = a;
+	const QcLabel *const *y = b;
+	int			order = strcmp((*x)->name, (*y)->name);
+
+	/* Equal names in the order written: the later one is the duplicate. */
+	return order != 0 ? order : (*x > *y) - (*x < *y);
+}
+
+static bool
+check_duplicates(const QcLabels *labels, QcFault *fault)
+{
+	const QcLabel *sorted[QC_MAX_LABELS];
+	const QcLabel *twice = NULL;
+	int			i;
+
+	for (i = 0; i < labels->n; i++)
+		sorted[i] = &labels->label[i];
+	qsort(sorted, (size_t) labels->n, sizeof(sorted[0]), compare_names);
+	for (i = 1; i < labels->n; i++)
+	{
+		if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0 &&
+			(twice == NULL || sorted[i] < twice))
+			twice = sorted[i];
+	}
+	if (twice == NULL)
+		return true;
+	return qc_fault(fault, QC_STATUS_LABEL_DUPLICATE, (int) (twice - labels->label),
+					twice->name, strlen(twice->name));
+}
+
+/* Room for n labels, counted in as they are added. */
+static QcLabels *
+make_labels(int n, QcFault *fault)
+{
+	QcLabels   *labels;
+
+	if (n <= 0)
+	{
+		qc_fault(fault, QC_STATUS_LABELS_EMPTY, -1, "", 0);
+		return NULL;
+	}
+	if (n > QC_MAX_LABELS)
+	{
+		qc_fault(fault, QC_STATUS_LABELS_TOO_MANY, -1, "", 0);
+		return NULL;
+	}
+	labels = calloc(1, sizeof(QcLabels));
+	if (labels != NULL)
+		labels->label = calloc((size_t) n, sizeof(QcLabel));
+	if (labels == NULL || labels->label == NULL)
+	{
+		qc_labels_free(labels);
+		qc_fault(fault, QC_STATUS_NO_MEMORY, -1, "", 0);
+		return NULL;
+	}
+	return labels;
+}
+
+static bool
+add_label(QcLabels *labels, const char *name, const char *description, QcFault *fault)
+{
+	QcLabel    *label = &labels->label[labels->n];
+
+	if (!check_name(name, labels->n, fault) ||
+		!check_description(description, labels->n, fault))
+		return false;
+	labels->n++;
+	label->name = qc_strndup(name, strlen(name));
+	if (description != NULL && description[0] != '\0')
+		label->description = qc_strndup(description, strlen(description));
+	if (label->name == NULL ||
+		(description != NULL && description[0] != '\0' && label->description == NULL))
+		return qc_fault(fault, QC_STATUS_NO_MEMORY, -1, "", 0);
+	return true;
+}
+
+/* The last look at a set; whatever is wrong frees it. */
+static QcLabels *
+finish_labels(QcLabels *labels, bool good, QcFault *fault)
+{
+	if (good && check_duplicates(labels, fault))
+		return labels;
+	qc_labels_free(labels);
+	return NULL;
+}
+
+QcLabels *
+qc_labels_from_names(const char *const *name, int n, QcFault *fault)
+{
+	QcLabels   *labels = make_labels(n, fault);
+	bool		good = true;
+	int			i;
+
+	if (labels == NULL)
+		return NULL;
+	for (i = 0; i < n && good; i++)
+		good = add_label(labels, name[i], NULL, fault);
+	return finish_labels(labels, good, fault);
+}
+
+/* One member of the JSON: a name, or a name with its description. */
+static bool
+add_member(QcLabels *labels, const cJSON *member, bool keyed, QcFault *fault)
+{
+	const char *name = keyed ? member->string : cJSON_GetStringValue(member);
+	const char *shown = name != NULL ? name : "";
+
+	if (cJSON_IsObject(member) || cJSON_IsArray(member))
+		return qc_fault(fault, QC_STATUS_LABELS_NESTED, labels->n, shown, strlen(shown));
+	if (!cJSON_IsString(member) && !cJSON_IsNull(member))
+		return qc_fault(fault, keyed ? QC_STATUS_LABELS_DESCRIPTION : QC_STATUS_LABELS_JSON,
+						labels->n, shown, strlen(shown));
+	return add_label(labels, name, keyed ? cJSON_GetStringValue(member) : NULL, fault);
+}
+
+static QcLabels *
+labels_from_tree(const cJSON *tree, QcFault *fault)
+{
+	QcLabels   *labels;
+	const cJSON *member;
+	bool		good = true;
+
+	if (!cJSON_IsObject(tree) && !cJSON_IsArray(tree))
+	{
+		qc_fault(fault, QC_STATUS_LABELS_JSON, -1, "", 0);
+		return NULL;
+	}
+	labels = make_labels(cJSON_GetArraySize(tree), fault);
+	if (labels == NULL)
+		return NULL;
+	for (member = tree->child; member != NULL && good; member = member->next)
+		good = add_member(labels, member, cJSON_IsObject(tree), fault);
+	return finish_labels(labels, good, fault);
+}
+
+QcLabels *
+qc_labels_from_json(const char *json, size_t len, QcFault *fault)
+{
+	size_t		where = qc_utf8_valid(json, len, NULL);
+	QcLabels   *labels;
+	cJSON	   *tree;
+
+	if (where < len)
+	{
+		qc_fault_at(fault, QC_STATUS_BAD_UTF8, -1, where);
+		return NULL;
+	}
+	if (qc_json_has_nul(json, len))
+	{
+		qc_fault(fault, QC_STATUS_LABELS_JSON, -1, "\\u0000", 6);
+		return NULL;
+	}
+	tree = qc_json_parse(json, len, &where);
+	if (tree == NULL)
+	{
+		qc_fault_at(fault, QC_STATUS_LABELS_JSON, -1, where);
+		return NULL;
+	}
+	labels = labels_from_tree(tree, fault);
+	cJSON_Delete(tree);
+	return labels;
+}
+
+void
+qc_labels_free(QcLabels *labels)
+{
+	int			i;
+
+	if (labels == NULL)
+		return;
+	for (i = 0; i < labels->n; i++)
+	{
+		free(labels->label[i].name);
+		free(labels->label[i].description);
+	}
+	free(labels->label);
+	free(labels);
+}
+
+const char *
+qc_label_code(int i, int n, char *buf)
+{
+	int			width = n <= 26 ? 1 : n <= 26 * 26 ? 2 : 3;
+	int			k;
+
+	buf[width] = '\0';
+	for (k = width - 1; k >= 0; k--)
+	{
+		buf[k] = (char) ('A' + i % 26);
+		i /= 26;
+	}
+	return buf;
+}

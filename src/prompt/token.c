@@ -1,0 +1,388 @@
+/*-------------------------------------------------------------------------
+ *
+ * token.c
+ *	  The logprobs of a body, whatever their layout, as positions.
+ *
+ * Servers agree on the field names and on little else: what the bytes of a
+ * token are, how a fragment of a character looks, how the end of the turn is
+ * spelt and whether the fragments show at all.  All of that is settled here,
+ * so that the walk over the labels sees bytes and probabilities only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "prompt/token.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "prompt/buf.h"
+#include "prompt/defuse.h"
+#include "prompt/json.h"
+#include "prompt/text.h"
+
+/* Servers clamp minus infinity to -9999 or worse; no real token is that rare. */
+#define MASKED_LOGPROB	(-9000.0)
+
+/* Rounding may lift the logarithm of one a little over zero. */
+#define ROUNDING		1e-3
+
+/* How the end of a turn is spelt, where it is, unless between bars. */
+static const char *const end_token[] = {
+	"</s>", "<end_of_turn>", "<eos>"
+};
+
+static bool
+read_logprob(const cJSON *value, double *logprob)
+{
+	*logprob = -INFINITY;
+	if (value == NULL || cJSON_IsNull(value))
+		return true;
+	if (!cJSON_IsNumber(value) || isnan(value->valuedouble) ||
+		value->valuedouble >= ROUNDING)
+		return false;
+	if (value->valuedouble > MASKED_LOGPROB)
+		*logprob = fmin(value->valuedouble, 0);
+	return true;
+}
+
+/* The "bytes" of an entry; false unless it is an array of bytes. */
+static bool
+read_bytes(const cJSON *array, QcToken *token)
+{
+	const cJSON *item;
+	int			n = 0;
+
+	if (!cJSON_IsArray(array))
+		return false;
+	token->bytes = malloc((size_t) cJSON_GetArraySize(array) + 1);
+	if (token->bytes == NULL)
+		return false;
+	cJSON_ArrayForEach(item, array)
+	{
+		if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 255))
+		{
+			free(token->bytes);
+			token->bytes = NULL;
+			return false;
+		}
+		token->bytes[n++] = (char) item->valueint;
+	}
+	token->bytes[n] = '\0';
+	token->len = n;
+	return true;
+}
+
+static bool
+is_end_token(const char *text)
+{
+	size_t		i;
+
+	for (i = 0; i < sizeof(end_token) / sizeof(end_token[0]); i++)
+	{
+		if (strcmp(text, end_token[i]) == 0)
+			return true;
+	}
+	return text[0] == '<' && text[1] == '|' && qc_special_at(text, strlen(text)) == strlen(text);
+}
+
+/*
+ * The bytes of a token.  The array of bytes is the truth on llama.cpp and
+ * SGLang; on vLLM and Ollama it is made from the text, where a fragment is
+ * already lost, and may be missing or empty.
+ */
+static bool
+read_token_bytes(const char *text, const cJSON *bytes, QcToken *token)
+{
+	if (!is_end_token(text) && read_bytes(bytes, token) &&
+		(token->len > 0 || text[0] == '\0'))
+	{
+		if (strstr(token->bytes, QC_REPLACEMENT) != NULL)
+			token->len = -1;
+		return true;
+	}
+	free(token->bytes);
+	token->bytes = qc_strndup(text, strlen(text));
+	if (token->bytes == NULL)
+		return false;
+	if (strstr(text, QC_REPLACEMENT) != NULL)
+		token->len = -1;
+	else
+		token->len = is_end_token(text) ? 0 : (int) strlen(text);
+	return true;
+}
+
+static bool
+read_token(const cJSON *entry, QcToken *token, QcReply *reply)
+{
+	const char *text = qc_json_string(entry, "token");
+
+	if (!read_logprob(cJSON_GetObjectItemCaseSensitive(entry, "logprob"), &token->logprob) ||
+		text == NULL)
+		reply->bad_logprobs = true;
+	return read_token_bytes(text != NULL ? text : "",
+							cJSON_GetObjectItemCaseSensitive(entry, "bytes"), token);
+}
+
+static bool
+read_entry(const cJSON *entry, QcPosition *position, QcReply *reply)
+{
+	const cJSON *tops = cJSON_GetObjectItemCaseSensitive(entry, "top_logprobs");
+	const cJSON *top;
+
+	if (!read_token(entry, &position->chosen, reply))
+		return false;
+	if (!cJSON_IsArray(tops) || tops->child == NULL)
+		return true;
+	position->top = calloc((size_t) cJSON_GetArraySize(tops), sizeof(QcToken));
+	if (position->top == NULL)
+		return false;
+	cJSON_ArrayForEach(top, tops)
+	{
+		if (!read_token(top, &position->top[position->ntop++], reply))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * llama.cpp sends text only when a character is whole: fragments have no
+ * entry of their own, and the entry of the last one holds the whole character
+ * with that fragment's alternatives.  It shows in the entry's own item among
+ * the alternatives, which has fewer bytes.  Returns those bytes' number, 0 if
+ * the entry is an ordinary one.
+ */
+static int
+last_fragment(const cJSON *entry, const QcPosition *position)
+{
+	const cJSON *id = cJSON_GetObjectItemCaseSensitive(entry, "id");
+	const cJSON *tops = cJSON_GetObjectItemCaseSensitive(entry, "top_logprobs");
+	const QcToken *chosen = &position->chosen;
+	const cJSON *top;
+	int			i = 0;
+
+	if (!cJSON_IsNumber(id) || position->ntop == 0)
+		return 0;
+	cJSON_ArrayForEach(top, tops)
+	{
+		const QcToken *token = &position->top[i++];
+		const cJSON *top_id = cJSON_GetObjectItemCaseSensitive(top, "id");
+
+		if (!cJSON_IsNumber(top_id) || top_id->valuedouble != id->valuedouble)
+			continue;
+		return token->len > 0 && token->len < chosen->len &&
+			memcmp(chosen->bytes + chosen->len - token->len, token->bytes,
+				   (size_t) token->len) == 0 ? token->len : 0;
+	}
+	return 0;
+}
+
+/*
+ * The same without ids and true bytes (Ollama): a whole character that is not
+ * among its own alternatives, while an unknown fragment of the very same
+ * probability is.
+ */
+static bool
+is_folded(const QcPosition *position)
+{
+	const QcToken *chosen = &position->chosen;
+	bool		twin = false;
+	int			i;
+
+	if (chosen->len <= 0)
+		return false;
+	for (i = 0; i < position->ntop; i++)
+	{
+		const QcToken *top = &position->top[i];
+
+		if (top->len == chosen->len &&
+			memcmp(top->bytes, chosen->bytes, (size_t) top->len) == 0)
+			return false;
+		twin |= top->len < 0 && top->logprob == chosen->logprob;
+	}
+	return twin;
+}
+
+/* Undo the folding: the hidden fragments become a position that nobody saw. */
+static bool
+unfold(QcPosition *position, int tail)
+{
+	QcPosition *last = position + 1;
+	int			head = position->chosen.len - tail;
+
+	*last = *position;
+	last->chosen.bytes = qc_strndup(position->chosen.bytes + head, (size_t) tail);
+	last->chosen.len = tail;
+	position->top = NULL;
+	position->ntop = 0;
+	position->unseen = true;
+	position->chosen.len = head;
+	position->chosen.bytes[head] = '\0';
+	return last->chosen.bytes != NULL;
+}
+
+static bool
+read_entries(const cJSON *entries, QcReply *reply)
+{
+	const cJSON *entry;
+
+	/* Twice the room: each entry may be two positions. */
+	reply->position = calloc((size_t) cJSON_GetArraySize(entries) * 2 + 1,
+							 sizeof(QcPosition));
+	if (reply->position == NULL)
+		return false;
+	cJSON_ArrayForEach(entry, entries)
+	{
+		QcPosition *position = &reply->position[reply->npositions++];
+		int			tail;
+
+		if (!read_entry(entry, position, reply))
+			return false;
+		tail = last_fragment(entry, position);
+		if (tail > 0)
+		{
+			reply->npositions++;
+			if (!unfold(position, tail))
+				return false;
+		}
+		position->unseen |= is_folded(position);
+	}
+	return true;
+}
+
+/* The completions layout: {"tokens": [], "token_logprobs": [], "top_logprobs": [{}]}. */
+static bool
+read_completion_top(const cJSON *tops, QcPosition *position, QcReply *reply)
+{
+	const cJSON *top;
+
+	if (!cJSON_IsObject(tops) || tops->child == NULL)
+		return true;
+	position->top = calloc((size_t) cJSON_GetArraySize(tops), sizeof(QcToken));
+	if (position->top == NULL)
+		return false;
+	cJSON_ArrayForEach(top, tops)
+	{
+		QcToken    *token = &position->top[position->ntop++];
+
+		if (!read_logprob(top, &token->logprob))
+			reply->bad_logprobs = true;
+		if (!read_token_bytes(top->string, NULL, token))
+			return false;
+	}
+	return true;
+}
+
+static bool
+read_completion(const cJSON *logprobs, QcReply *reply)
+{
+	const cJSON *token = cJSON_GetObjectItemCaseSensitive(logprobs, "tokens");
+	const cJSON *logprob = cJSON_GetObjectItemCaseSensitive(logprobs, "token_logprobs");
+	const cJSON *top = cJSON_GetObjectItemCaseSensitive(logprobs, "top_logprobs");
+
+	reply->position = calloc((size_t) cJSON_GetArraySize(token) + 1, sizeof(QcPosition));
+	if (reply->position == NULL)
+		return false;
+	logprob = cJSON_IsArray(logprob) ? logprob->child : NULL;
+	top = cJSON_IsArray(top) ? top->child : NULL;
+	for (token = token->child; token != NULL; token = token->next)
+	{
+		QcPosition *position = &reply->position[reply->npositions++];
+		const char *text = cJSON_GetStringValue(token);
+
+		if (text == NULL || logprob == NULL ||
+			!read_logprob(logprob, &position->chosen.logprob))
+			reply->bad_logprobs = true;
+		if (!read_token_bytes(text != NULL ? text : "", NULL, &position->chosen) ||
+			!read_completion_top(top, position, reply))
+			return false;
+		logprob = logprob != NULL ? logprob->next : NULL;
+		top = top != NULL ? top->next : NULL;
+	}
+	return true;
+}
+
+/* Whether the entries bear token ids: llama.cpp's mark, among those with entries. */
+static bool
+has_ids(const cJSON *entries)
+{
+	return cJSON_IsArray(entries) &&
+		cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(entries->child, "id"));
+}
+
+/* Written with no text at all, which spells the end of the turn or nothing. */
+static bool
+is_empty(const QcToken *token)
+{
+	return token->len == 0 && token->bytes[0] == '\0';
+}
+
+/*
+ * An empty token is the end of the turn on llama.cpp and a fragment of a
+ * character on vLLM.  Without ids it is the end if the reply closes with it
+ * of the model's own will; then this server writes the end so, everywhere.
+ */
+static void
+settle_empty(QcReply *reply, bool ids)
+{
+	int			last = reply->npositions - 1;
+	bool		ends = ids || (is_empty(&reply->position[last].chosen) &&
+							   reply->finish != QC_FINISH_LENGTH);
+	int			i;
+	int			k;
+
+	for (i = 0; i <= last; i++)
+	{
+		QcPosition *position = &reply->position[i];
+
+		if (is_empty(&position->chosen) && !(ends && i == last))
+			position->chosen.len = -1;
+		for (k = 0; k < position->ntop && !ends; k++)
+		{
+			if (is_empty(&position->top[k]))
+				position->top[k].len = -1;
+		}
+	}
+}
+
+bool
+qc_positions_read(const cJSON *logprobs, QcReply *reply)
+{
+	bool		good = true;
+
+	if (cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(logprobs, "content")))
+		logprobs = cJSON_GetObjectItemCaseSensitive(logprobs, "content");
+	if (cJSON_IsArray(logprobs))
+		good = read_entries(logprobs, reply);
+	else if (cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(logprobs, "tokens")))
+		good = read_completion(logprobs, reply);
+	if (!good)
+		return false;
+	if (reply->npositions > 0 && !reply->bad_logprobs)
+	{
+		settle_empty(reply, has_ids(logprobs));
+		reply->bad_logprobs = !qc_positions_align(reply) &&
+			!(qc_positions_unalphabet(reply) && qc_positions_align(reply));
+	}
+	if (reply->bad_logprobs || reply->npositions == 0)
+		qc_positions_free(reply);
+	return true;
+}
+
+void
+qc_positions_free(QcReply *reply)
+{
+	int			i;
+	int			k;
+
+	for (i = 0; i < reply->npositions; i++)
+	{
+		free(reply->position[i].chosen.bytes);
+		for (k = 0; k < reply->position[i].ntop; k++)
+			free(reply->position[i].top[k].bytes);
+		free(reply->position[i].top);
+	}
+	free(reply->position);
+	reply->position = NULL;
+	reply->npositions = 0;
+}

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * token.h
+ *	  The logprobs of a body, whatever their layout, as positions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_PROMPT_TOKEN_H
+#define QC_PROMPT_TOKEN_H
+
+#include <cjson/cJSON.h>
+
+#include "prompt/reply.h"
+
+/*
+ * Fill reply->position from the chat layout (an array of entries) or from
+ * the completions layout (an object of parallel arrays).  reply->text and
+ * finish are set already.  What cannot be used is dropped and marked in
+ * bad_logprobs.  Returns false without memory.
+ */
+extern bool qc_positions_read(const cJSON *logprobs, QcReply *reply);
+extern void qc_positions_free(QcReply *reply);
+
+/*
+ * Give each position its place in the text.  False if the tokens do not
+ * spell it.
+ */
+extern bool qc_positions_align(QcReply *reply);
+
+/* Turn pieces in GPT-2's byte alphabet ("\u0120yes") into bytes; false: they are not. */
+extern bool qc_positions_unalphabet(QcReply *reply);
+
+#endif							/* QC_PROMPT_TOKEN_H */
