@@ -36,6 +36,9 @@ extern QcStatement *qc_statement(void);
  */
 extern bool qc_planning(void);
 
+/* From the planner support function: only the planner calls that. */
+extern void qc_statement_in_planner(void);
+
 /* From _PG_init: installs the hooks. */
 extern void qc_statement_init(void);
 

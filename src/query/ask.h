@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * ask.h
+ *	  One text to a result: the engine under the SQL functions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_ASK_H
+#define QC_ASK_H
+
+#include "postgres.h"
+
+#include "net/endpoint.h"
+#include "query/prompts.h"
+#include "query/results.h"
+
+/* A question as the SQL call puts it. */
+typedef struct QcQuestion
+{
+	text	   *input;			/* server encoding, detoasted */
+	QcPromptArgs prompt;		/* codes is filled in by qc_ask */
+	bool		with_reason;
+	const char *server;			/* NULL: by the rules of the endpoint */
+} QcQuestion;
+
+/*
+ * Ask, or take the statement's result of an equal request.  Faults of the
+ * server and of the user raise; a fault of the row raises only if
+ * qwen_classify.on_error says so, else it is the result.  The pointer is good
+ * until the next call.
+ */
+extern QcResult *qc_ask(QcSitePrompt **site, MemoryContext site_cxt,
+						QcQuestion *question);
+
+#endif							/* QC_ASK_H */

@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * faults.c
+ *	  What is wrong with labels or examples, as an error that helps.
+ *
+ * One row for each QcStatus; the check in qc_fault_raise keeps table and enum
+ * in step.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/errors.h"
+#include "query/prompts.h"
+
+#define HINT_LABELS "Write the labels as ARRAY['refund', 'bug'] or as JSON: '{\"refund\": \"wants money back\", \"bug\": \"something is broken\"}'."
+#define HINT_EXAMPLES "Write examples as a JSON array: '[{\"input\": \"I want my money back\", \"label\": \"refund\"}]'; confidence (0 to 1) and reason may be added."
+
+typedef struct QcFaultRow
+{
+	QcStatus	status;
+	int			sqlstate;
+	const char *message;
+	const char *detail;			/* with %s: the fault's detail; may be NULL */
+	const char *hint;
+} QcFaultRow;
+
+static const QcFaultRow fault_rows[] = {
+	{QC_STATUS_NO_MEMORY, ERRCODE_OUT_OF_MEMORY,
+		"out of memory", NULL, NULL},
+	{QC_STATUS_BAD_UTF8, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
+		"labels, instructions or examples are not valid UTF-8", "%s", NULL},
+	{QC_STATUS_LABELS_EMPTY, ERRCODE_INVALID_PARAMETER_VALUE,
+		"there are no labels", NULL, HINT_LABELS},
+	{QC_STATUS_LABELS_TOO_MANY, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+		"too many labels", "At most 1000 labels are possible in one call.", NULL},
+	{QC_STATUS_LABELS_JSON, ERRCODE_INVALID_TEXT_REPRESENTATION,
+		"labels are neither JSON nor an array", "%s", HINT_LABELS},
+	{QC_STATUS_LABELS_NESTED, ERRCODE_FEATURE_NOT_SUPPORTED,
+		"labels within labels are not supported", "The label is \"%s\".",
+	"Give each label a description or null; label coarse first and fine in a second call."},
+	{QC_STATUS_LABELS_DESCRIPTION, ERRCODE_INVALID_PARAMETER_VALUE,
+		"a label's description must be a string or null", "The label is \"%s\".", HINT_LABELS},
+	{QC_STATUS_LABEL_NULL, ERRCODE_NULL_VALUE_NOT_ALLOWED,
+		"labels must not contain NULL", NULL,
+	"Leave NULL out: a row that fits no label gets NULL by itself only if you ask for such a label."},
+	{QC_STATUS_LABEL_BLANK, ERRCODE_INVALID_PARAMETER_VALUE,
+		"a label is empty", NULL, HINT_LABELS},
+	{QC_STATUS_LABEL_TOO_LONG, ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+		"a label is too long", "The label begins with \"%s\"; at most 200 characters are possible.",
+	"Use a short label and say the rest in its description."},
+	{QC_STATUS_LABEL_CONTROL, ERRCODE_INVALID_PARAMETER_VALUE,
+		"a label holds a control character or a control token of the model", "The label is \"%s\".", NULL},
+	{QC_STATUS_LABEL_DUPLICATE, ERRCODE_INVALID_PARAMETER_VALUE,
+		"the same label is there twice", "The label is \"%s\".", NULL},
+	{QC_STATUS_EXAMPLES_JSON, ERRCODE_INVALID_PARAMETER_VALUE,
+		"examples are not a JSON array of objects", "%s", HINT_EXAMPLES},
+	{QC_STATUS_EXAMPLE_INPUT, ERRCODE_INVALID_PARAMETER_VALUE,
+		"an example has no text \"input\"", "%s", HINT_EXAMPLES},
+	{QC_STATUS_EXAMPLE_LABEL, ERRCODE_INVALID_PARAMETER_VALUE,
+		"an example's \"label\" is not one of the labels", "%s", HINT_EXAMPLES},
+	{QC_STATUS_EXAMPLE_CONFIDENCE, ERRCODE_INVALID_PARAMETER_VALUE,
+		"an example's \"confidence\" is not a number from 0 to 1", "%s", HINT_EXAMPLES},
+	{QC_STATUS_EXAMPLE_REASON, ERRCODE_INVALID_PARAMETER_VALUE,
+		"an example's \"reason\" is not a text", "%s", HINT_EXAMPLES},
+	{QC_STATUS_EXAMPLE_KEY, ERRCODE_INVALID_PARAMETER_VALUE,
+		"an example has a key that means nothing", "The key is \"%s\".", HINT_EXAMPLES},
+};
+
+/* The row's detail with what the fault knows: its own words, its position. */
+static char *
+fault_detail(const QcFaultRow *row, const QcFault *fault)
+{
+	StringInfoData buf;
+	char	   *words = qc_utf8_to_server(fault->detail);
+
+	initStringInfo(&buf);
+	if (row->detail && strstr(row->detail, "%s") == NULL)
+		appendStringInfoString(&buf, row->detail);
+	else if (row->detail && words[0] != '\0')
+	{
+		const char *gap = strstr(row->detail, "%s");
+
+		appendBinaryStringInfo(&buf, row->detail, (int) (gap - row->detail));
+		appendStringInfo(&buf, "%s%s", words, gap + 2);
+	}
+	if (fault->index >= 0)
+		appendStringInfo(&buf, "%sIt is number %d of the list.",
+						 buf.len > 0 ? " " : "", fault->index + 1);
+	return buf.len > 0 ? buf.data : NULL;
+}
+
+void
+qc_fault_raise(const QcFault *fault)
+{
+	for (size_t i = 0; i < lengthof(fault_rows); i++)
+	{
+		const QcFaultRow *row = &fault_rows[i];
+		char	   *detail;
+
+		if (row->status != fault->status)
+			continue;
+		detail = fault_detail(row, fault);
+		ereport(ERROR,
+				(errcode(row->sqlstate),
+				 errmsg("%s", row->message),
+				 detail ? errdetail("%s", detail) : 0,
+				 row->hint ? errhint("%s", row->hint) : 0));
+	}
+	elog(ERROR, "unexpected status %d of a prompt", (int) fault->status);
+}

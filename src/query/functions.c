@@ -1,0 +1,224 @@
+/*-------------------------------------------------------------------------
+ *
+ * functions.c
+ *	  The SQL functions that label: qwen_classify, qwen_label, qwen_scores.
+ *
+ * Each comes in three overloads that differ in how the labels are written;
+ * the C entry says which, the rest is shared.  A NULL input is NULL without a
+ * request; while the planner runs everything is (statement.h).
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+
+#include "common/compat.h"
+#include "common/errors.h"
+#include "common/guc.h"
+#include "common/statement.h"
+#include "query/arguments.h"
+#include "query/ask.h"
+
+#define ERROR_LABEL "error"		/* the label of on_error = 'label' */
+
+/* What a call site keeps between its calls, below fn_mcxt. */
+typedef struct QcSite
+{
+	QcSitePrompt *prompt;
+	TupleDesc	desc;			/* of qwen_classify */
+} QcSite;
+
+static QcSite *
+call_site(FunctionCallInfo fcinfo)
+{
+	if (fcinfo->flinfo->fn_extra == NULL)
+		fcinfo->flinfo->fn_extra =
+			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(QcSite));
+	return (QcSite *) fcinfo->flinfo->fn_extra;
+}
+
+/* The result of this call, or NULL if it has none to give. */
+static QcResult *
+answer(FunctionCallInfo fcinfo, QcLabelForm form, bool may_reason)
+{
+	QcSite	   *site = call_site(fcinfo);
+	QcQuestion	question;
+
+	if (qc_planning() || PG_ARGISNULL(0))
+		return NULL;
+	qc_question_of(fcinfo, form, may_reason, &question);
+	return qc_ask(&site->prompt, fcinfo->flinfo->fn_mcxt, &question);
+}
+
+static Datum
+server_text(const char *utf8)
+{
+	return CStringGetTextDatum(qc_utf8_to_server(utf8));
+}
+
+/* ---- qwen_classify: label, confidence, reason ---- */
+
+static TupleDesc
+row_desc(FunctionCallInfo fcinfo, QcSite *site)
+{
+	if (site->desc == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+
+		if (get_call_result_type(fcinfo, NULL, &site->desc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "return type must be a row type");
+		site->desc = BlessTupleDesc(site->desc);
+		MemoryContextSwitchTo(old);
+	}
+	return site->desc;
+}
+
+static void
+row_values(const QcSite *site, const QcResult *result, Datum *values, bool *nulls)
+{
+	bool		as_label = (qc_on_error == QC_ON_ERROR_LABEL);
+
+	if (result->failed == QC_FAIL_NONE)
+	{
+		values[0] = PointerGetDatum(site->prompt->label[result->label]);
+		values[1] = Float8GetDatum(result->confidence);
+		nulls[1] = isnan(result->confidence);
+	}
+	else if (as_label)
+	{
+		values[0] = CStringGetTextDatum(ERROR_LABEL);
+		values[1] = Float8GetDatum(0);
+	}
+	else
+		nulls[0] = nulls[1] = true;
+
+	nulls[2] = (result->words == NULL);
+	if (result->words)
+		values[2] = server_text(result->words);
+}
+
+static Datum
+classify(FunctionCallInfo fcinfo, QcLabelForm form)
+{
+	QcResult   *result = answer(fcinfo, form, true);
+	QcSite	   *site = (QcSite *) fcinfo->flinfo->fn_extra;
+	Datum		values[3] = {0};
+	bool		nulls[3] = {false};
+	TupleDesc	desc;
+
+	if (result == NULL)
+		PG_RETURN_NULL();
+	desc = row_desc(fcinfo, site);
+	row_values(site, result, values, nulls);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}
+
+/* ---- qwen_label: the label alone ---- */
+
+static Datum
+label(FunctionCallInfo fcinfo, QcLabelForm form)
+{
+	QcResult   *result = answer(fcinfo, form, false);
+	QcSite	   *site = (QcSite *) fcinfo->flinfo->fn_extra;
+
+	if (result == NULL)
+		PG_RETURN_NULL();
+	if (result->failed == QC_FAIL_NONE)
+		PG_RETURN_TEXT_P(site->prompt->label[result->label]);
+	if (qc_on_error == QC_ON_ERROR_LABEL)
+		PG_RETURN_TEXT_P(cstring_to_text(ERROR_LABEL));
+	PG_RETURN_NULL();
+}
+
+/* ---- qwen_scores: every label's probability ---- */
+
+static void
+push_score(JsonbParseState **state, const char *key, int key_len, double score)
+{
+	JsonbValue	jb;
+
+	jb.type = jbvString;
+	jb.val.string.val = unconstify(char *, key);
+	jb.val.string.len = key_len;
+	pushJsonbValue(state, WJB_KEY, &jb);
+	if (isnan(score))
+		jb.type = jbvNull;
+	else
+	{
+		jb.type = jbvNumeric;
+		jb.val.numeric = DatumGetNumeric(DirectFunctionCall1(float8_numeric,
+															 Float8GetDatum(score)));
+	}
+	pushJsonbValue(state, WJB_VALUE, &jb);
+}
+
+/* Scores are kept in single precision: six digits are what they hold. */
+static double
+six_digits(float4 score)
+{
+	return rint((double) score * 1e6) / 1e6;
+}
+
+static void
+push_label_score(JsonbParseState **state, const text *label, double score)
+{
+	push_score(state, VARDATA_ANY(label), (int) VARSIZE_ANY_EXHDR(label), score);
+}
+
+static Datum
+scores_jsonb(const QcSite *site, const QcResult *result)
+{
+	JsonbParseState *state = NULL;
+	const QcSitePrompt *prompt = site->prompt;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	if (result->failed != QC_FAIL_NONE)
+		push_score(&state, ERROR_LABEL, (int) strlen(ERROR_LABEL), 0);
+	else if (result->posterior == NULL)
+		push_label_score(&state, prompt->label[result->label], result->confidence);
+	else
+		for (int i = 0; i < prompt->prompt->labels->n; i++)
+			push_label_score(&state, prompt->label[i],
+							 six_digits(result->posterior[i]));
+	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+}
+
+static Datum
+scores(FunctionCallInfo fcinfo, QcLabelForm form)
+{
+	QcResult   *result = answer(fcinfo, form, false);
+
+	if (result == NULL ||
+		(result->failed != QC_FAIL_NONE && qc_on_error != QC_ON_ERROR_LABEL))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(scores_jsonb((QcSite *) fcinfo->flinfo->fn_extra, result));
+}
+
+/* ---- the entries: a function, an overload ---- */
+
+#define QC_ENTRY(symbol, body, form) \
+	PG_FUNCTION_INFO_V1(symbol); \
+	Datum \
+	symbol(PG_FUNCTION_ARGS) \
+	{ \
+		return body(fcinfo, form); \
+	}
+
+QC_ENTRY(qwen_classify_array, classify, QC_LABELS_ARRAY)
+QC_ENTRY(qwen_classify_jsonb, classify, QC_LABELS_JSONB)
+QC_ENTRY(qwen_classify_text, classify, QC_LABELS_TEXT)
+QC_ENTRY(qwen_classify_label_array, label, QC_LABELS_ARRAY)
+QC_ENTRY(qwen_classify_label_jsonb, label, QC_LABELS_JSONB)
+QC_ENTRY(qwen_classify_label_text, label, QC_LABELS_TEXT)
+QC_ENTRY(qwen_classify_scores_array, scores, QC_LABELS_ARRAY)
+QC_ENTRY(qwen_classify_scores_jsonb, scores, QC_LABELS_JSONB)
+QC_ENTRY(qwen_classify_scores_text, scores, QC_LABELS_TEXT)

@@ -1,0 +1,263 @@
+/*-------------------------------------------------------------------------
+ *
+ * prompts.c
+ *	  From SQL arguments to a prompt, kept as long as they stay the same.
+ *
+ * prompt/ allocates with malloc; a reset callback on the context that holds
+ * the prompt frees it, whatever happens to the statement.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
+#include "mb/pg_wchar.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+
+#include "common/compat.h"
+#include "common/errors.h"
+#include "query/prompts.h"
+
+StaticAssertDecl(QC_FINGERPRINT == PG_SHA256_DIGEST_LENGTH,
+				 "the fingerprint is a SHA-256");
+
+/* A prompt (or labels on their way into one) that a context's end frees. */
+typedef struct QcHeld
+{
+	QcPrompt   *prompt;
+	MemoryContextCallback callback;
+} QcHeld;
+
+static void
+free_held(void *arg)
+{
+	qc_prompt_free(((QcHeld *) arg)->prompt);
+}
+
+char *
+qc_server_to_utf8(const char *s, size_t len, size_t *utf8_len)
+{
+	char	   *utf8;
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+		utf8 = unconstify(char *, s);
+	else if (GetDatabaseEncoding() == PG_SQL_ASCII)
+	{
+		if (qc_utf8_valid(s, len, NULL) != len)
+			return NULL;
+		utf8 = unconstify(char *, s);
+	}
+	else
+		utf8 = pg_server_to_any(s, (int) len, PG_UTF8);
+	*utf8_len = (utf8 == s) ? len : strlen(utf8);
+	return utf8;
+}
+
+/* A text that shapes the prompt, as a NUL-terminated UTF-8 string. */
+static char *
+prompt_text(const char *s, size_t len)
+{
+	size_t		utf8_len;
+	char	   *utf8 = qc_server_to_utf8(s, len, &utf8_len);
+
+	if (utf8 == NULL)
+	{
+		QcFault		fault = {QC_STATUS_BAD_UTF8, -1, ""};
+
+		qc_fault_raise(&fault);
+	}
+	return pnstrdup(utf8, utf8_len);
+}
+
+static char *
+varlena_text(struct varlena *v)
+{
+	return prompt_text(VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v));
+}
+
+static QcLabels *
+labels_of_array(ArrayType *array, QcFault *fault)
+{
+	Datum	   *member;
+	bool	   *null;
+	int			n;
+	const char **name;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &member, &null, &n);
+	name = (const char **) palloc(Max(n, 1) * sizeof(char *));
+	for (int i = 0; i < n; i++)
+		name[i] = null[i] ? NULL :
+			varlena_text(PG_DETOAST_DATUM_PACKED(member[i]));
+	return qc_labels_from_names(name, n, fault);
+}
+
+static char *
+jsonb_text(struct varlena *v)
+{
+	Jsonb	   *jsonb = (Jsonb *) v;
+	char	   *json = JsonbToCString(NULL, &jsonb->root, VARSIZE(jsonb));
+
+	return prompt_text(json, strlen(json));
+}
+
+/*
+ * Labels as text: what parses as JSON is JSON; what else begins with a brace
+ * is an array as psql shows it.
+ */
+static QcLabels *
+labels_of_text(struct varlena *v, QcFault *fault)
+{
+	char	   *utf8 = varlena_text(v);
+	QcLabels   *labels = qc_labels_from_json(utf8, strlen(utf8), fault);
+	const char *first = utf8 + strspn(utf8, " \t\r\n");
+
+	if (labels == NULL && fault->status == QC_STATUS_LABELS_JSON && *first == '{')
+	{
+		Datum		array = OidInputFunctionCall(F_ARRAY_IN,
+												 text_to_cstring((text *) v),
+												 TEXTOID, -1);
+
+		return labels_of_array(DatumGetArrayTypeP(array), fault);
+	}
+	return labels;
+}
+
+static QcLabels *
+labels_of(const QcPromptArgs *args, QcFault *fault)
+{
+	char	   *json;
+
+	switch (args->form)
+	{
+		case QC_LABELS_ARRAY:
+			return labels_of_array((ArrayType *) args->labels, fault);
+		case QC_LABELS_JSONB:
+			json = jsonb_text(args->labels);
+			return qc_labels_from_json(json, strlen(json), fault);
+		case QC_LABELS_TEXT:
+			return labels_of_text(args->labels, fault);
+	}
+	return NULL;
+}
+
+static bytea *
+copy_of(const struct varlena *v)
+{
+	bytea	   *copy;
+
+	if (v == NULL)
+		return NULL;
+	copy = (bytea *) palloc(VARSIZE_ANY(v));
+	memcpy(copy, v, VARSIZE_ANY(v));
+	return copy;
+}
+
+static bool
+same_bytes(const bytea *a, const struct varlena *b)
+{
+	if (a == NULL || b == NULL)
+		return (const void *) a == (const void *) b;
+	return VARSIZE_ANY(a) == VARSIZE_ANY(b) && memcmp(a, b, VARSIZE_ANY(a)) == 0;
+}
+
+static bool
+made_of(const QcSitePrompt *site, const QcPromptArgs *args)
+{
+	return site->form == args->form && site->codes == args->codes &&
+		same_bytes(site->labels, args->labels) &&
+		same_bytes(site->instructions, args->instructions) &&
+		same_bytes(site->examples, args->examples);
+}
+
+/* The system message with a reason holds all that shapes a request. */
+static void
+fingerprint(QcSitePrompt *site)
+{
+	const char *system = qc_prompt_system(site->prompt, QC_MODE_VERBAL_REASON, false);
+	pg_cryptohash_ctx *ctx;
+
+	if (system == NULL)
+	{
+		QcFault		fault = {QC_STATUS_NO_MEMORY, -1, ""};
+
+		qc_fault_raise(&fault);
+	}
+	ctx = pg_cryptohash_create(PG_SHA256);
+	if (pg_cryptohash_init(ctx) < 0 ||
+		pg_cryptohash_update(ctx, (const uint8 *) system, strlen(system)) < 0 ||
+		pg_cryptohash_final(ctx, site->fingerprint, QC_FINGERPRINT) < 0)
+		elog(ERROR, "could not hash a prompt");
+	pg_cryptohash_free(ctx);
+}
+
+/* Build the malloc'ed prompt; *held owns it before anything can throw again. */
+static QcPrompt *
+create_prompt(QcHeld *held, const QcPromptArgs *args)
+{
+	QcFault		fault = {QC_STATUS_OK, -1, ""};
+	char	   *instructions = args->instructions ? varlena_text(args->instructions) : NULL;
+	char	   *examples = args->examples ? jsonb_text(args->examples) : NULL;
+	QcLabels   *labels = labels_of(args, &fault);
+
+	if (labels)
+		held->prompt = qc_prompt_create(labels, instructions, examples,
+										args->codes, &fault);
+	if (held->prompt == NULL)
+		qc_fault_raise(&fault);
+	return held->prompt;
+}
+
+static void
+label_texts(QcSitePrompt *site)
+{
+	const QcLabels *labels = site->prompt->labels;
+
+	site->label = (text **) palloc(labels->n * sizeof(text *));
+	for (int i = 0; i < labels->n; i++)
+		site->label[i] = cstring_to_text(qc_utf8_to_server(labels->label[i].name));
+}
+
+static QcSitePrompt *
+make_site(MemoryContext parent, const QcPromptArgs *args)
+{
+	MemoryContext cxt = AllocSetContextCreate(parent, "qwen_classify prompt",
+											  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	QcSitePrompt *site = (QcSitePrompt *) palloc0(sizeof(QcSitePrompt));
+	QcHeld	   *held = (QcHeld *) palloc0(sizeof(QcHeld));
+
+	site->cxt = cxt;
+	site->form = args->form;
+	site->codes = args->codes;
+	site->labels = copy_of(args->labels);
+	site->instructions = copy_of(args->instructions);
+	site->examples = copy_of(args->examples);
+	held->callback.func = free_held;
+	held->callback.arg = held;
+	MemoryContextRegisterResetCallback(cxt, &held->callback);
+	site->prompt = create_prompt(held, args);
+	label_texts(site);
+	fingerprint(site);
+	MemoryContextSwitchTo(old);
+	return site;
+}
+
+QcSitePrompt *
+qc_site_prompt(QcSitePrompt **site, MemoryContext parent, const QcPromptArgs *args)
+{
+	QcSitePrompt *fresh;
+
+	if (*site && made_of(*site, args))
+		return *site;
+	fresh = make_site(parent, args);
+	if (*site)
+		MemoryContextDelete((*site)->cxt);
+	*site = fresh;
+	return fresh;
+}

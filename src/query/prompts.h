@@ -1,0 +1,71 @@
+/*-------------------------------------------------------------------------
+ *
+ * prompts.h
+ *	  From SQL arguments to a prompt, kept as long as they stay the same.
+ *
+ * A call site remembers the prompt of its last arguments: in nearly every
+ * statement labels, instructions and examples are constants.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_PROMPTS_H
+#define QC_PROMPTS_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "common/compat.h"
+#include "prompt/message.h"
+
+/* In which of the three forms the labels come. */
+typedef enum QcLabelForm
+{
+	QC_LABELS_ARRAY,			/* text[] */
+	QC_LABELS_JSONB,
+	QC_LABELS_TEXT				/* JSON in the order written, or '{a,b}' */
+} QcLabelForm;
+
+#define QC_FINGERPRINT 32		/* SHA-256 */
+
+/* One prompt with what the query needs of it; lives in cxt. */
+typedef struct QcSitePrompt
+{
+	MemoryContext cxt;
+	QcPrompt   *prompt;
+	text	  **label;			/* the labels in the server encoding */
+	uint8		fingerprint[QC_FINGERPRINT];	/* of all that shapes a request */
+
+	/* the arguments that it was made of */
+	QcLabelForm form;
+	bool		codes;
+	bytea	   *labels;
+	bytea	   *instructions;	/* NULL: not given */
+	bytea	   *examples;
+} QcSitePrompt;
+
+/* The arguments of a call that shape its prompt; detoasted, NULL: not given. */
+typedef struct QcPromptArgs
+{
+	QcLabelForm form;
+	struct varlena *labels;
+	struct varlena *instructions;
+	struct varlena *examples;	/* jsonb */
+	bool		codes;			/* the server's option */
+} QcPromptArgs;
+
+/*
+ * The prompt of these arguments: *site if it was made of the same, else a new
+ * one (allocated below parent) that takes its place.  Raises what is wrong
+ * with labels or examples, with a hint.
+ */
+extern QcSitePrompt *qc_site_prompt(QcSitePrompt **site, MemoryContext parent,
+									const QcPromptArgs *args);
+
+/* Raise what prompt/ found wrong (QC_STATUS_OK is no fault). */
+pg_noreturn extern void qc_fault_raise(const QcFault *fault);
+
+/* Server encoding to UTF-8, palloc'ed if converted; NULL: not valid text. */
+extern char *qc_server_to_utf8(const char *s, size_t len, size_t *utf8_len);
+
+#endif							/* QC_PROMPTS_H */
