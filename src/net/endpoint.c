@@ -89,23 +89,28 @@ get_ready(void)
 }
 
 /*
- * The facts stand for the server, whoever asks: keys do not shape them, and
- * neither do limits, but telling those options apart is not worth it.
+ * What facts and counts are about: the replicas, and what the server is asked
+ * for.  Keys, limits and times may change without asking anew.
  */
 static uint64
 hash_options(List *options)
 {
+	static const char *const shaping[] = {"url", "api", "model", "extra_body"};
 	uint64		hash = 0;
-	ListCell   *cell;
 
-	foreach(cell, options)
+	for (size_t i = 0; i < lengthof(shaping); i++)
 	{
-		DefElem    *option = lfirst_node(DefElem, cell);
-		const char *value = defGetString(option);
+		ListCell   *cell;
 
-		hash = hash_bytes_extended((const unsigned char *) option->defname,
-								   strlen(option->defname) + 1, hash);
-		hash = hash_bytes_extended((const unsigned char *) value, strlen(value) + 1, hash);
+		foreach(cell, options)
+		{
+			DefElem    *option = lfirst_node(DefElem, cell);
+			const char *value = defGetString(option);
+
+			if (strcmp(option->defname, shaping[i]) == 0)
+				hash = hash_bytes_extended((const unsigned char *) value, strlen(value),
+										   hash + i + 1);
+		}
 	}
 	return hash;
 }

@@ -108,6 +108,9 @@ check_text(const char *url)
 	if (pg_strncasecmp(url, "http://", 7) != 0 && pg_strncasecmp(url, "https://", 8) != 0)
 		bad_url(strstr(url, "://") ? "has a scheme other than http and https" :
 				"does not begin with http:// or https://", url);
+	/* libcurl would take the path's first part for the host */
+	if (strchr(url, ':')[3] == '/')
+		bad_url("names no host", url);
 }
 
 static void
@@ -256,7 +259,11 @@ qc_url_parse(const char *value, QcReplica replica[QC_MAX_REPLICAS])
 			url[--len] = '\0';
 
 		if (n == QC_MAX_REPLICAS)
-			bad_url(psprintf("is one too many: at most %d replicas", QC_MAX_REPLICAS), NULL);
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid value for option \"%s\"", "url"),
+					 errdetail("There are more than %d URLs.", QC_MAX_REPLICAS),
+					 errhint("Put a load balancer before them, or make several servers.")));
 		parse_one(url, &replica[n++]);
 	}
 	check_set(replica, n);
