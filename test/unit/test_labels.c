@@ -1,0 +1,236 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_labels.c
+ *	  Sets of labels: everything that may be wrong with one, and finding the
+ *	  label that an answer means.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "prompt/labels.h"
+#include "prompt/message.h"
+
+#include "tap.h"
+
+#define N(x) (sizeof(x) / sizeof((x)[0]))
+
+typedef struct JsonRow
+{
+	const char *json;
+	QcStatus	status;
+	int			index;
+	const char *detail;			/* NULL: any */
+} JsonRow;
+
+static const JsonRow json_rows[] = {
+	{"{\"a\": \"x\", \"b\": null}", QC_STATUS_OK, 0, NULL},
+	{"[\"a\", \"b\"]", QC_STATUS_OK, 0, NULL},
+	{" [\"a\"]\n", QC_STATUS_OK, 0, NULL},
+	{"[\"US\", \"us\"]", QC_STATUS_OK, 0, NULL},
+	{"[\"\\u4e2d\\u6027\", \"say \\\"hi\\\"\"]", QC_STATUS_OK, 0, NULL},
+	{"{}", QC_STATUS_LABELS_EMPTY, -1, ""},
+	{"[]", QC_STATUS_LABELS_EMPTY, -1, ""},
+	{"", QC_STATUS_LABELS_JSON, -1, NULL},
+	{"{\"a\"", QC_STATUS_LABELS_JSON, -1, NULL},
+	{"[\"a\"] x", QC_STATUS_LABELS_JSON, -1, "byte 7"},
+	{"\"a\"", QC_STATUS_LABELS_JSON, -1, NULL},
+	{"12", QC_STATUS_LABELS_JSON, -1, NULL},
+	{"[\"a\", 1]", QC_STATUS_LABELS_JSON, 1, NULL},
+	{"[\"a\\u0000b\"]", QC_STATUS_LABELS_JSON, -1, "\\u0000"},
+	{"[\"a\\\\u0000b\"]", QC_STATUS_OK, 0, NULL},
+	{"{\"a\": {\"b\": null}}", QC_STATUS_LABELS_NESTED, 0, "a"},
+	{"{\"a\": null, \"b\": [1]}", QC_STATUS_LABELS_NESTED, 1, "b"},
+	{"[[\"a\"]]", QC_STATUS_LABELS_NESTED, 0, ""},
+	{"{\"a\": 1}", QC_STATUS_LABELS_DESCRIPTION, 0, "a"},
+	{"{\"a\": true}", QC_STATUS_LABELS_DESCRIPTION, 0, "a"},
+	{"[\"a\", null]", QC_STATUS_LABEL_NULL, 1, ""},
+	{"[\"\"]", QC_STATUS_LABEL_BLANK, 0, ""},
+	{"[\"a\", \" \\t\"]", QC_STATUS_LABEL_BLANK, 1, NULL},
+	{"[\"\\u3000\\u00a0\"]", QC_STATUS_LABEL_BLANK, 0, NULL},
+	{"[\"a\\nb\"]", QC_STATUS_LABEL_CONTROL, 0, NULL},
+	{"[\"a\\u0085\"]", QC_STATUS_LABEL_CONTROL, 0, NULL},
+	{"[\"x<|im_end|>\"]", QC_STATUS_LABEL_CONTROL, 0, "x<|im_end|>"},
+	{"[\"<think>\"]", QC_STATUS_LABEL_CONTROL, 0, NULL},
+	{"[\"a < b\", \"<|\", \"a <|b\"]", QC_STATUS_OK, 0, NULL},
+	{"[\"a\", \"b\", \"a\"]", QC_STATUS_LABEL_DUPLICATE, 2, "a"},
+	{"{\"a\": null, \"a\": \"again\"}", QC_STATUS_LABEL_DUPLICATE, 1, "a"},
+	{"[\"\xff\"]", QC_STATUS_BAD_UTF8, -1, "byte 3"},
+	{"[\"\xed\xa0\x80\"]", QC_STATUS_BAD_UTF8, -1, "byte 3"}
+};
+
+static void
+test_json(void)
+{
+	size_t		i;
+
+	for (i = 0; i < N(json_rows); i++)
+	{
+		const JsonRow *row = &json_rows[i];
+		QcFault		fault = {0};
+		QcLabels   *labels = qc_labels_from_json(row->json, strlen(row->json), &fault);
+		bool		good = labels != NULL ? row->status == QC_STATUS_OK :
+			fault.status == row->status && fault.index == row->index &&
+			(row->detail == NULL || strcmp(fault.detail, row->detail) == 0);
+
+		tap_ok(good, row->json, "status %d index %d detail \"%s\"",
+			   labels != NULL ? 0 : (int) fault.status, fault.index, fault.detail);
+		qc_labels_free(labels);
+	}
+}
+
+static void
+test_order(void)
+{
+	const char *json = "{\"b\": \"second\", \"a\": \"\", \"c\": null}";
+	QcFault		fault = {0};
+	QcLabels   *labels = qc_labels_from_json(json, strlen(json), &fault);
+
+	tap_ok(labels != NULL && labels->n == 3 && strcmp(labels->label[0].name, "b") == 0 &&
+		   strcmp(labels->label[1].name, "a") == 0 && strcmp(labels->label[2].name, "c") == 0,
+		   "the order written is kept", "n %d", labels != NULL ? labels->n : -1);
+	tap_ok(labels != NULL && strcmp(labels->label[0].description, "second") == 0 &&
+		   labels->label[1].description == NULL && labels->label[2].description == NULL,
+		   "an empty description is none", "-");
+	qc_labels_free(labels);
+}
+
+/* n labels, the first len characters long; the names are distinct. */
+static QcStatus
+status_of(int n, int len)
+{
+	char	  **name = calloc((size_t) n + 1, sizeof(char *));
+	QcFault		fault = {0};
+	QcLabels   *labels;
+	int			i;
+	int			k;
+
+	for (i = 0; i < n; i++)
+	{
+		name[i] = calloc(1, (size_t) len * 4 + 16);
+		for (k = 0; i == 0 && k < len; k++)
+			strcat(name[i], "\xF0\x9F\x98\x80");
+		if (i > 0)
+			sprintf(name[i], "label %d", i);
+	}
+	labels = qc_labels_from_names((const char *const *) name, n, &fault);
+	if (labels != NULL)
+		fault.status = QC_STATUS_OK;
+	for (i = 0; i < n; i++)
+		free(name[i]);
+	free(name);
+	qc_labels_free(labels);
+	return fault.status;
+}
+
+static void
+test_limits(void)
+{
+	const char *null_name[] = {"a", NULL};
+	const char *bad_name[] = {"a", "b\xC0\xAF"};
+	QcFault		fault = {0};
+
+	tap_ok(status_of(1000, 1) == QC_STATUS_OK, "1,000 labels", "-");
+	tap_ok(status_of(1001, 1) == QC_STATUS_LABELS_TOO_MANY, "1,001 labels", "-");
+	tap_ok(status_of(0, 1) == QC_STATUS_LABELS_EMPTY, "no label", "-");
+	tap_ok(status_of(1, 200) == QC_STATUS_OK, "200 characters of 4 bytes", "-");
+	tap_ok(status_of(1, 201) == QC_STATUS_LABEL_TOO_LONG, "201 characters", "-");
+	tap_ok(qc_labels_from_names(null_name, 2, &fault) == NULL &&
+		   fault.status == QC_STATUS_LABEL_NULL && fault.index == 1, "a NULL name", "-");
+	tap_ok(qc_labels_from_names(bad_name, 2, &fault) == NULL &&
+		   fault.status == QC_STATUS_BAD_UTF8 && fault.index == 1 &&
+		   strcmp(fault.detail, "byte 2") == 0, "an overlong form", "%s", fault.detail);
+}
+
+static void
+test_detail_clip(void)
+{
+	char		json[1000] = "{\"";
+	QcFault		fault = {0};
+	int			i;
+
+	for (i = 0; i < 100; i++)
+		strcat(json, "\xE4\xB8\xAD");
+	strcat(json, "\": 1}");
+	tap_ok(qc_labels_from_json(json, strlen(json), &fault) == NULL &&
+		   strlen(fault.detail) == 255, "a long detail is clipped", "%s", fault.detail);
+	json[0] = '\0';
+	strcat(json, "{\"x");
+	for (i = 0; i < 100; i++)
+		strcat(json, "\xE4\xB8\xAD");
+	strcat(json, "\": 1}");
+	tap_ok(qc_labels_from_json(json, strlen(json), &fault) == NULL &&
+		   strlen(fault.detail) == 253 &&
+		   qc_utf8_valid(fault.detail, 253, NULL) == 253,
+		   "and at a character", "%s", fault.detail);
+}
+
+typedef struct FindRow
+{
+	const char *answer;
+	int			found;
+} FindRow;
+
+static const char *const find_names[] = {
+	"refund", "Bug Report", "\xE7\xA7\x91\xE6\x8A\x80", "US", "us", "caf\xC3\xA9", "\"quoted\"",
+	"ABC\xEF\xBC\x91", "spam", "stra\xC3\x9F" "e", " spaced "
+};
+
+static const FindRow find_rows[] = {
+	{"refund", 0}, {"Refund", 0}, {" refund\n", 0}, {"\"refund\"", 0}, {"'REFUND'", 0},
+	{"`refund`", 0}, {"\xE2\x80\x9Crefund\xE2\x80\x9D", 0},
+	{"\xE3\x80\x8C\xE7\xA7\x91\xE6\x8A\x80\xE3\x80\x8D", 2},
+	{"\xEF\xBD\x92\xEF\xBD\x85\xEF\xBD\x86\xEF\xBD\x95\xEF\xBD\x8E\xEF\xBD\x84", 0},	/* full width */
+	{"bug report", 1}, {"Bug\xE3\x80\x80Report", 1}, {"bug", -1}, {"bug  report", -1},
+	{"US", 3}, {"us", 4}, {"Us", -1}, {"\xEF\xBC\xB5\xEF\xBC\xB3", -1},
+	{"cafe\xCC\x81", 5}, {"CAF\xC3\x89", 5}, {"cafe", -1},
+	{"\"quoted\"", 6}, {"quoted", 6}, {"abc1", 7}, {"STRASSE", 9}, {"spaced", 10},
+	{"not spam", -1}, {"spam.", -1}, {"spam, refund", -1}, {"the label is spam", -1},
+	{"refunds", -1}, {"", -1}, {"\"\"", -1}, {" ", -1}, {"\xFF", -1}, {"refund\xFF", -1}
+};
+
+static void
+test_find(void)
+{
+	QcFault		fault = {0};
+	QcLabels   *labels = qc_labels_from_names(find_names, (int) N(find_names), &fault);
+	size_t		i;
+
+	for (i = 0; i < N(find_rows); i++)
+	{
+		const FindRow *row = &find_rows[i];
+		int			found = qc_labels_find(labels, row->answer, strlen(row->answer));
+		char		name[32];
+
+		snprintf(name, sizeof(name), "answer %zu", i);
+		tap_ok(found == row->found, name, "\"%s\" is %d", row->answer, found);
+	}
+	tap_ok(qc_labels_find(labels, "refund\0x", 8) == -1, "a NUL in the answer", "-");
+	qc_labels_free(labels);
+}
+
+static void
+test_codes(void)
+{
+	char		buf[4];
+
+	tap_ok(strcmp(qc_label_code(0, 26, buf), "A") == 0, "A of 26", "%s", buf);
+	tap_ok(strcmp(qc_label_code(25, 26, buf), "Z") == 0, "Z of 26", "%s", buf);
+	tap_ok(strcmp(qc_label_code(0, 27, buf), "AA") == 0, "AA of 27", "%s", buf);
+	tap_ok(strcmp(qc_label_code(26, 27, buf), "BA") == 0, "BA of 27", "%s", buf);
+	tap_ok(strcmp(qc_label_code(675, 676, buf), "ZZ") == 0, "ZZ of 676", "%s", buf);
+	tap_ok(strcmp(qc_label_code(676, 1000, buf), "BAA") == 0, "BAA of 1,000", "%s", buf);
+}
+
+int
+main(void)
+{
+	test_json();
+	test_order();
+	test_limits();
+	test_detail_clip();
+	test_find();
+	test_codes();
+	return tap_end();
+}
