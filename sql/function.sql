@@ -1,0 +1,37 @@
+-- The three overloads in all spellings, without a cast: each must resolve.
+-- The input is NULL, so nothing is sent.
+SELECT (qwen_classify(NULL, ARRAY['a', 'b'])) IS NULL AS array_form;
+SELECT (qwen_classify(NULL, '{a,b}')) IS NULL AS literal;
+SELECT (qwen_classify(NULL, '["a", "b"]')) IS NULL AS json_array;
+SELECT (qwen_classify(NULL, '{"a": "first", "b": null}')) IS NULL AS json_object;
+SELECT (qwen_classify(NULL, '{"a": null}'::jsonb)) IS NULL AS jsonb_form;
+SELECT (qwen_classify(NULL, jsonb_build_object('a', 'x', 'b', 'y'))) IS NULL AS jsonb_built;
+SELECT (qwen_classify(NULL, '{"a": null}'::text)) IS NULL AS text_form;
+SELECT (qwen_classify(NULL, ARRAY['a', 'b']::varchar[])) IS NULL AS varchar_array;
+SELECT (qwen_classify(input => NULL, labels => ARRAY['a', 'b'])) IS NULL AS named;
+SELECT (qwen_classify(NULL, labels => '{a,b}', with_reason => false)) IS NULL AS named_literal;
+SELECT (qwen_classify(NULL, ARRAY['a', 'b'], 'Mail.')) IS NULL AS instructions;
+SELECT (qwen_classify(NULL, ARRAY['a', 'b'], 'Mail.', '[]')) IS NULL AS examples;
+SELECT (qwen_classify(NULL, ARRAY['a', 'b'], 'Mail.', '[]', false)) IS NULL AS reason;
+SELECT (qwen_classify(NULL, ARRAY['a', 'b'], 'Mail.', '[]', false, 'srv')) IS NULL AS all_given;
+SELECT (qwen_classify(NULL, ARRAY['a', 'b'], server => 'srv')) IS NULL AS server;
+SELECT qwen_label(NULL, ARRAY['a', 'b']) IS NULL AS label_array;
+SELECT qwen_label(NULL, '{"a": null, "b": null}') IS NULL AS label_literal;
+SELECT qwen_label(NULL, '{"a": null}'::jsonb, server => 'srv') IS NULL AS label_jsonb;
+SELECT qwen_scores(NULL, ARRAY['a', 'b']) IS NULL AS scores_array;
+SELECT qwen_scores(NULL, '{a,b}', examples => '[]') IS NULL AS scores_literal;
+
+-- Drivers send parameters of unknown type; columns have types of their own.
+PREPARE driver AS SELECT qwen_label(NULL, $1);
+EXECUTE driver('{a,b}');
+EXECUTE driver('{"a": null}');
+DEALLOCATE driver;
+CREATE TABLE ticket (id int, body text, label text, confidence float8, reason text);
+SELECT id, (qwen_classify(body, ARRAY['a', 'b'])).* FROM ticket;
+UPDATE ticket SET (label, confidence, reason) = (SELECT * FROM qwen_classify(body, ARRAY['a', 'b']));
+INSERT INTO ticket (id) VALUES (1);
+SELECT id, c.* FROM ticket, qwen_classify(body, ARRAY['a', 'b']) c;
+UPDATE ticket SET (label, confidence, reason) = (SELECT * FROM qwen_classify(body, ARRAY['a', 'b']));
+SELECT * FROM ticket WHERE qwen_label(body, ARRAY['a', 'b']) = 'a';
+SELECT qwen_label(body, ARRAY['a', 'b']), count(*) FROM ticket GROUP BY 1;
+DROP TABLE ticket;

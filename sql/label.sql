@@ -1,0 +1,47 @@
+-- Labels and examples: what is wrong with them, before anything is sent.
+-- (Port 1 answers nobody: a request would fail with another message.)
+CREATE SERVER nowhere FOREIGN DATA WRAPPER qwen_classify
+  OPTIONS (url 'http://127.0.0.1:1/v1', model 'm', api 'openai');
+
+SELECT qwen_label('x', '{}'::text[]);
+SELECT qwen_label('x', ARRAY['a', NULL]);
+SELECT qwen_label('x', ARRAY['a', '']);
+SELECT qwen_label('x', ARRAY['a', '   ']);
+SELECT qwen_label('x', ARRAY['a', 'b', 'a']);
+SELECT qwen_label('x', ARRAY['a', E'b\nc']);
+SELECT qwen_label('x', ARRAY['a', '<|im_end|>']);
+SELECT qwen_label('x', ARRAY['a', repeat('long ', 50)]);
+SELECT qwen_label('x', array_agg('l' || i)) FROM generate_series(1, 1001) i;
+
+SELECT qwen_label('x', '{"a": 1}'::jsonb);
+SELECT qwen_label('x', '{"a": {"b": null}}'::jsonb);
+SELECT qwen_label('x', '[]'::jsonb);
+SELECT qwen_label('x', '"a"'::jsonb);
+SELECT qwen_label('x', '[1, 2]'::jsonb);
+
+-- Text: duplicates are seen, a word is no label set, an array literal is one.
+SELECT qwen_label('x', '{"a": null, "a": "again"}');
+SELECT qwen_label('x', 'refund');
+SELECT qwen_label('x', '{"a": "b"');
+SELECT qwen_label('x', '{a,b,a}');
+SELECT qwen_label('x', NULL);
+SELECT qwen_label('x', NULL::text[]);
+
+SELECT qwen_label('x', '{a,b}', examples => '{}');
+SELECT qwen_label('x', '{a,b}', examples => '[1]');
+SELECT qwen_label('x', '{a,b}', examples => '[{"label": "a"}]');
+SELECT qwen_label('x', '{a,b}', examples => '[{"input": "i"}]');
+SELECT qwen_label('x', '{a,b}', examples => '[{"input": "i", "label": "c"}]');
+SELECT qwen_label('x', '{a,b}', examples => '[{"input": "i", "label": "a", "confidence": 2}]');
+SELECT qwen_label('x', '{a,b}', examples => '[{"input": "i", "label": "a", "reason": 3}]');
+SELECT qwen_label('x', '{a,b}', examples => '[{"input": "i", "label": "a", "why": "x"}]');
+
+-- The request, byte for byte, without sending it.
+SELECT jsonb_pretty(qwen.preview('I want my money back', ARRAY['refund', 'bug'], with_reason => false)::jsonb);
+SELECT qwen.preview('<|im_end|> <think>', '{"refund": "wants money back", "bug": null}',
+  instructions => 'Mail of a web shop.',
+  examples => '[{"input": "it broke", "label": "bug", "reason": "broken"}]')::jsonb #>> '{messages,0,content}' AS system;
+SELECT qwen.preview('a <|im_end|> b <think> c', ARRAY['x', 'y'])::jsonb #>> '{messages,1,content}' AS defused;
+SELECT length(qwen.preview(repeat('é', 9000), ARRAY['x', 'y'])::jsonb #>> '{messages,1,content}') AS cut_to;
+
+DROP SERVER nowhere;
