@@ -79,6 +79,10 @@ typedef struct QcEndpoint
 	QcFileStamp key_stamp;		/* of the file when it was read */
 
 	QcFacts		facts;			/* qc_endpoint_facts refreshes it from shared memory */
+
+	/* kept by the calls of this process */
+	TimestampTz answered_at;	/* last answer to any text */
+	TimestampTz paused_until;	/* as its Retry-After said, or 0 */
 } QcEndpoint;
 
 /*

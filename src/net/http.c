@@ -102,18 +102,18 @@ qc_http_collect(QcHttp *http, CURL *curl)
 				header_bytes = 0,
 				os_error = 0;
 	curl_off_t	microseconds = 0,
-				connect_time = 0;
+				sending_at = 0;
 
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &connects);
 	curl_easy_getinfo(curl, CURLINFO_HEADER_SIZE, &header_bytes);
 	curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME_T, &microseconds);
-	curl_easy_getinfo(curl, CURLINFO_CONNECT_TIME_T, &connect_time);
+	curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &sending_at);
 	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
 
 	http->status = (int) status;
 	http->any_byte = header_bytes > 0 || http->body_len > 0;
-	http->connected = http->any_byte || connect_time > 0;
+	http->connected = http->any_byte || sending_at > 0;
 	http->reused = http->connected && connects == 0;
 	http->seconds = microseconds / 1e6;
 	http->os_error = http->connected ? 0 : (int) os_error;

@@ -34,7 +34,7 @@ struct QcHttp
 	size_t		body_len;
 	bool		too_large;
 	bool		reused;			/* on a connection that served before */
-	bool		connected;		/* there was a connection */
+	bool		connected;		/* as far as sending: TLS was through too */
 	bool		any_byte;		/* of an answer came */
 	bool		starved;		/* no connection because no descriptor was left */
 	int64		retry_after_ms; /* -1: not told; capped at 60 s */

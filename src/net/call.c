@@ -1,0 +1,192 @@
+/*-------------------------------------------------------------------------
+ *
+ * call.c
+ *	  One text to label: a request with its retries until a verdict or a
+ *	  failure.
+ *
+ * Here a call begins, ends and is cleaned up.  It hangs on its own memory
+ * context, so whatever ends the statement ends the call: an error, a cancel, a
+ * subtransaction's abort, a portal's drop.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/compat.h"
+#include "utils/memutils.h"
+
+#include "net/call_state.h"
+
+void
+qc_call_give_place(QcCall *call)
+{
+	if (call->replica >= 0)
+		qc_replica_give(call->endpoint, call->replica);
+	call->replica = -1;
+}
+
+void
+qc_call_drop_answer(QcCall *call)
+{
+	qc_reply_free(&call->reply);
+	memset(&call->reply, 0, sizeof(call->reply));
+	qc_http_free(call->answer);
+	call->answer = NULL;
+}
+
+/* Everything but the result; no throw, and no harm if it runs twice. */
+void
+qc_call_release(QcCall *call)
+{
+	qc_timer_disarm(&call->timer);
+	qc_call_stop_waiting(call);
+	qc_http_free(call->http);
+	call->http = NULL;
+	qc_probe_free(call->probe);
+	call->probe = NULL;
+	qc_call_drop_answer(call);
+	qc_verdict_free(&call->child);
+	memset(&call->child, 0, sizeof(call->child));
+	qc_call_give_place(call);
+}
+
+static void
+qc_call_cleanup(void *arg)
+{
+	QcCall	   *call = arg;
+
+	qc_call_release(call);
+	qc_verdict_free(&call->verdict);
+	qc_endpoint_unpin(call->endpoint);
+}
+
+void
+qc_call_finish(QcCall *call)
+{
+	call->state = QC_CALL_DONE;
+	qc_call_release(call);
+}
+
+void
+qc_call_fail(QcCall *call)
+{
+	call->failed = true;
+	qc_call_finish(call);
+}
+
+static QcCall *
+qc_call_create(MemoryContext parent, const QcCallSpec *spec)
+{
+	MemoryContext cxt = AllocSetContextCreate(parent, "qwen_classify call",
+											  ALLOCSET_SMALL_SIZES);
+	QcCall	   *call = MemoryContextAllocZero(cxt, sizeof(QcCall));
+
+	call->cxt = cxt;
+	call->endpoint = spec->endpoint;
+	call->prompt = spec->prompt;
+	call->budget = spec->budget;
+	call->with_reason = spec->with_reason;
+	call->replica = -1;
+	call->refining = -1;
+	call->timer.fire = qc_call_tick;
+	call->timer.arg = call;
+	call->cleanup.func = qc_call_cleanup;
+	call->cleanup.arg = call;
+
+	qc_endpoint_pin(call->endpoint);
+	MemoryContextRegisterResetCallback(cxt, &call->cleanup);
+
+	call->text = MemoryContextAlloc(cxt, spec->len + 1);
+	memcpy(call->text, spec->text, spec->len);
+	call->text[spec->len] = '\0';
+	call->len = spec->len;
+	return call;
+}
+
+QcCall *
+qc_call_start(MemoryContext parent, const QcCallSpec *spec)
+{
+	QcCall	   *call = qc_call_create(parent, spec);
+
+	qc_call_proceed(call);
+	return call;
+}
+
+void
+qc_call_wait(QcCall *call)
+{
+	while (call->state != QC_CALL_DONE)
+		qc_pool_wait(-1);
+}
+
+bool
+qc_call_done(const QcCall *call)
+{
+	return call->state == QC_CALL_DONE;
+}
+
+const QcFailure *
+qc_call_failure(const QcCall *call)
+{
+	return call->failed ? &call->failure : NULL;
+}
+
+const QcVerdict *
+qc_call_verdict(const QcCall *call)
+{
+	return &call->verdict;
+}
+
+bool
+qc_call_was_cut(const QcCall *call)
+{
+	return call->was_cut;
+}
+
+void
+qc_call_free(QcCall *call)
+{
+	MemoryContextDelete(call->cxt);
+}
+
+/* Palloc a copy of malloc'ed text and free that, whatever happens. */
+static char *
+qc_call_adopt(char *text)
+{
+	char	   *copy = MemoryContextAllocExtended(CurrentMemoryContext, strlen(text) + 1,
+												  MCXT_ALLOC_NO_OOM);
+
+	if (copy != NULL)
+		strcpy(copy, text);
+	free(text);
+	return copy;
+}
+
+char *
+qc_call_preview(const QcCallSpec *spec)
+{
+	QcEndpoint *endpoint = spec->endpoint;
+	QcShape		shape = {0};
+	const char *system;
+	char	   *body = NULL;
+
+	shape.facts = *qc_endpoint_facts(endpoint);
+	if (!shape.facts.known)
+		shape.facts.api = endpoint->api == QC_API_AUTO ? QC_API_OPENAI : endpoint->api;
+	shape.asked.labels = spec->prompt->labels;
+	shape.asked.codes = spec->prompt->codes;
+	shape.asked.mode = qc_shape_mode(&shape.facts, spec->with_reason);
+	system = qc_prompt_system(spec->prompt, shape.asked.mode, false);
+	if (system != NULL)
+	{
+		shape.max_chars = qc_shape_max_chars(endpoint, &shape.facts, system, spec->with_reason,
+											 spec->text, spec->len);
+		body = qc_shape_body(&shape, endpoint, spec->prompt, qc_endpoint_model(endpoint),
+							 spec->text, spec->len);
+	}
+	if (body != NULL)
+		body = qc_call_adopt(body);
+	if (body == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return body;
+}

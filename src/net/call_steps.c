@@ -1,0 +1,295 @@
+/*-------------------------------------------------------------------------
+ *
+ * call_steps.c
+ *	  A call's way to its next request: a place, the facts, the body.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/compat.h"
+#include "utils/timestamp.h"
+
+#include "net/call_state.h"
+
+/*
+ * A place that is given back wakes one waiter, which may not be us or may not
+ * want it any more: look again after this time whatever happens.
+ */
+#define QC_PLACE_POLL_MS	250
+
+/* Calls of this process that wait for a place. */
+static int	nwaiting = 0;
+
+void
+qc_call_stop_waiting(QcCall *call)
+{
+	if (!call->waiting)
+		return;
+	call->waiting = false;
+	if (--nwaiting == 0)
+		qc_replica_wait_cancel();
+}
+
+/* max_concurrency is reached: come again when a place is given back. */
+static void
+qc_call_wait_place(QcCall *call)
+{
+	call->state = QC_CALL_PLACE;
+	if (!call->waiting)
+	{
+		call->waiting = true;
+		nwaiting++;
+	}
+	qc_timer_arm(&call->timer, QC_PLACE_POLL_MS, true);
+}
+
+/* Take a place; waiting for one is prepared before the last look. */
+static int
+qc_call_take(QcCall *call, long *wait_ms)
+{
+	QcEndpoint *endpoint = call->endpoint;
+	int			replica = qc_replica_take(endpoint, wait_ms);
+
+	if (replica == QC_TAKE_FULL)
+	{
+		qc_replica_wait_prepare(endpoint);
+		replica = qc_replica_take(endpoint, wait_ms);
+	}
+
+	/* Whoever has had no answer yet wants to know now, not in 30 s. */
+	if (replica == QC_TAKE_OUT && qc_call_impatient(call))
+		replica = qc_replica_take_any(endpoint);
+	return replica;
+}
+
+/* The server asked all of us to wait (Retry-After), or failed a moment ago. */
+static void
+qc_call_wait_out(QcCall *call, QcFailKind kind, long ms)
+{
+	if (call->failure.kind == QC_FAIL_NONE)
+	{
+		qc_failure_set(&call->failure, kind, 0, kind == QC_FAIL_OVERLOADED ?
+					   "inference server %s asked to wait" :
+					   "inference server %s is left alone after failures",
+					   call->endpoint->replica[0].where);
+		qc_failure_server(&call->failure, call->endpoint->name);
+	}
+	qc_call_stop_waiting(call);
+	qc_call_note_fault(call);
+	qc_call_pause(call, ms);
+}
+
+static bool
+qc_call_get_place(QcCall *call)
+{
+	long		wait_ms = 0;
+	TimestampTz paused_until = call->endpoint->paused_until;
+
+	if (call->replica >= 0)
+		return true;
+	if (paused_until != 0)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		if (now < paused_until)
+		{
+			qc_call_wait_out(call, QC_FAIL_OVERLOADED, (long) ((paused_until - now) / 1000) + 1);
+			return false;
+		}
+		call->endpoint->paused_until = 0;
+	}
+
+	call->replica = qc_call_take(call, &wait_ms);
+	if (call->replica == QC_TAKE_FULL)
+		qc_call_wait_place(call);
+	else if (call->replica == QC_TAKE_OUT)
+		qc_call_wait_out(call, QC_FAIL_CONNECT, wait_ms);
+	else
+		qc_call_stop_waiting(call);
+	call->replica = Max(call->replica, -1);
+	return call->replica >= 0;
+}
+
+/* Runs within the probe's own loop: notes only, the timer goes on from here. */
+static void
+qc_call_probed(QcProbe *probe, const QcFailure *failure, void *arg)
+{
+	QcCall	   *call = arg;
+
+	call->probe = NULL;
+	qc_probe_free(probe);
+	call->probed = true;
+	call->probe_failed = failure != NULL;
+	if (failure != NULL)
+		call->failure = *failure;
+	qc_call_pause(call, 0);
+}
+
+static bool
+qc_call_get_facts(QcCall *call)
+{
+	QcEndpoint *endpoint = call->endpoint;
+
+	if (qc_endpoint_facts(endpoint)->known || !qc_probe_needed(endpoint))
+		return true;
+
+	/* A probe that found nothing out is not made twice. */
+	if (call->probed && !call->probe_failed)
+		return true;
+	call->state = QC_CALL_PROBE;
+	call->probed = false;
+	call->probe_mine = endpoint->probe == NULL;
+	call->probe = qc_probe_start(endpoint, call->replica, qc_call_probed, call);
+	qc_call_watch(call);
+	return false;
+}
+
+/* The probe's failure is the call's; a joined probe says nothing of our replica. */
+static void
+qc_call_probe_fault(QcCall *call)
+{
+	QcFailKind	kind = call->failure.kind;
+
+	call->probe_failed = false;
+	call->probed = false;
+	if (qc_failure_charge(kind) == QC_CHARGE_SERVER
+		&& (call->probe_mine || call->endpoint->nreplicas == 1))
+		qc_replica_failed(call->endpoint, call->replica);
+	qc_call_give_place(call);
+	if (qc_failure_charge(kind) == QC_CHARGE_SERVER)
+		qc_call_fault(call, NULL);
+	else
+		qc_call_fail(call);
+}
+
+/* What the request asks for. */
+static void
+qc_call_shape(QcCall *call)
+{
+	QcShape    *shape = &call->shape;
+
+	memset(shape, 0, sizeof(*shape));
+	shape->facts = *qc_endpoint_facts(call->endpoint);
+	shape->strict = call->strict;
+	shape->asked.labels = call->prompt->labels;
+	shape->asked.codes = call->prompt->codes;
+	shape->asked.mode = qc_shape_mode(&shape->facts, call->with_reason);
+	if (call->refining >= 0)
+	{
+		shape->asked.subset = call->verdict.subtree[call->refining].member;
+		shape->asked.nsubset = call->verdict.subtree[call->refining].n;
+	}
+	shape->max_chars = call->max_chars;
+}
+
+static char *
+qc_call_body(QcCall *call)
+{
+	QcShape    *shape = &call->shape;
+	const char *system = qc_prompt_system(call->prompt, shape->asked.mode, shape->strict);
+	char	   *body = NULL;
+
+	if (system != NULL)
+	{
+		if (shape->max_chars == 0)
+			shape->max_chars = qc_shape_max_chars(call->endpoint, &shape->facts, system,
+												  call->with_reason, call->text, call->len);
+		body = qc_shape_body(shape, call->endpoint, call->prompt,
+							 qc_endpoint_model(call->endpoint), call->text, call->len);
+	}
+	if (body == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Could not write a request to an inference server.")));
+	return body;
+}
+
+static void
+qc_call_over_budget(QcCall *call)
+{
+	if (call->refining >= 0)
+	{
+		qc_call_finish(call);
+		return;
+	}
+	qc_failure_set(&call->failure, QC_FAIL_BUDGET, 0,
+				   "statement reached the limit of " INT64_FORMAT " requests to inference servers",
+				   call->budget->max_requests);
+	qc_failure_server(&call->failure, call->endpoint->name);
+	qc_call_fail(call);
+}
+
+static void
+qc_call_send(QcCall *call)
+{
+	QcBudget   *budget = call->budget;
+	const QcKind *kind;
+	char	   *body;
+
+	if (budget->max_requests > 0 && budget->requests >= budget->max_requests)
+	{
+		qc_call_over_budget(call);
+		return;
+	}
+
+	qc_call_shape(call);
+	body = qc_call_body(call);
+	kind = qc_kind_of(call->shape.facts.api);
+	call->http = qc_http_start(call->endpoint, call->replica, kind->at_root, kind->path,
+							   body, qc_call_answered, call);
+	call->state = QC_CALL_FLIGHT;
+	call->was_cut |= call->shape.was_cut;
+
+	budget->requests++;
+	if (call->sends++ > 0 && call->refining < 0)
+		budget->retried++;
+	if (call->unconnected > 0)
+		qc_http_limit_connect(call->http, (int) qc_call_connect_ms(call));
+	qc_call_watch(call);
+}
+
+void
+qc_call_proceed(QcCall *call)
+{
+	if (call->first_sent == 0)
+		call->first_sent = qc_pool_now();
+	if (qc_call_get_place(call) && qc_call_get_facts(call))
+		qc_call_send(call);
+}
+
+/*
+ * The call's timer.  A notice comes last: it may end in an interrupt, and the
+ * call must be whole then.
+ */
+void
+qc_call_tick(void *arg)
+{
+	QcCall	   *call = arg;
+
+	switch (call->state)
+	{
+		case QC_CALL_PLACE:
+			qc_call_proceed(call);
+			break;
+		case QC_CALL_PROBE:
+		case QC_CALL_FLIGHT:
+			qc_call_watch(call);
+			break;
+		case QC_CALL_PAUSE:
+			if (call->probe_failed)
+				qc_call_probe_fault(call);
+			else if (call->replica < 0 && qc_call_out_of_patience(call))
+				qc_call_give_up(call);
+			else if (qc_pool_now() < call->resume_at)
+				qc_call_sleep(call);
+			else
+				qc_call_proceed(call);
+			break;
+		case QC_CALL_DONE:
+			return;
+	}
+	if (call->state != QC_CALL_DONE)
+		qc_call_notice(call);
+}
