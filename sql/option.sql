@@ -60,10 +60,10 @@ SELECT value || ' -> ' || try('url', value) FROM unnest(ARRAY[
     'http://10.0.0.1:8000/v1, http://10.0.0.2:8000/v1', 'HTTP://Host.Example/v1',
     'http://127.0.0.1:8080/inference',
     '', ' ', 'localhost:8080', 'ftp://host/v1', 'file:///etc/passwd', 'gopher://host', 'unix:/tmp/s',
-    'http://', 'http:///v1', 'http://host:0/v1', 'http://host:99999/v1', 'http://host:x/v1',
+    'http://', 'http:///v1', 'http://:80/v1', 'http://host:0/v1', 'http://host:99999/v1', 'http://host:x/v1',
     'http://user:secret@host/v1', 'http://user@host/v1', 'http://host/v1?api-key=secret', 'http://host/v1#x',
     'http://host/v1/chat/completions', 'http://host/v1/models',
-    'http://host/a b', 'http://höst/v1', E'http://host/v1\r\nX-Evil: 1',
+    'http://host/a b', 'http://höst/v1', 'http://a%0ab/v1', 'http://a\b/v1', 'http://[fe80::1]:1/v1', 'http://[::g]/v1', E'http://host/v1\r\nX-Evil: 1',
     'http://a/v1,,http://b/v1', 'http://a/v1,http://a:80/v1/', 'http://a/v1,http://A/v1',
     'http://a/v1,http://b/inference',
     'http://h1,http://h2,http://h3,http://h4,http://h5,http://h6,http://h7,http://h8,http://h9,http://h10,http://h11,http://h12,http://h13,http://h14,http://h15,http://h16,http://h17'
@@ -87,6 +87,16 @@ SELECT option || ' ' || value || ' -> ' || try(option, value) FROM (VALUES
     ('auth_header', 'x-api-key'), ('auth_header', 'Authorization'), ('auth_header', 'a b'), ('auth_header', ''),
     ('auth_header', 'X-A: 1'), ('auth_header', 'host'), ('auth_header', 'Content-Length')
     ) AS t(option, value);
+
+-- the plain API is told by its path
+\t off
+\pset format aligned
+CREATE SERVER opt3 FOREIGN DATA WRAPPER qwen_classify OPTIONS (url 'http://127.0.0.1:8080/v1', api 'inference');
+CREATE SERVER opt3 FOREIGN DATA WRAPPER qwen_classify OPTIONS (url 'http://127.0.0.1:8080/inference', api 'vllm');
+CREATE SERVER opt3 FOREIGN DATA WRAPPER qwen_classify OPTIONS (url 'http://127.0.0.1:8080/inference/', api 'inference');
+DROP SERVER opt3;
+\t on
+\pset format unaligned
 
 -- extra_body
 SELECT value || ' -> ' || try('extra_body', value) FROM unnest(ARRAY[

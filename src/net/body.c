@@ -202,24 +202,27 @@ qc_body_max_tokens(QcBody *body)
 }
 
 /*
- * With a reason the label's token is one of many, and each of them carries its
- * alternatives: as many as there are labels, and what the size of the answer allows.
+ * Each token of an answer carries its alternatives, so the answer's size sets
+ * a limit.  With a reason the label is one token of many: as many alternatives
+ * as there are labels, and two more to see what else the model would say.
  */
 static int
 alternatives(const QcBodySpec *spec, int most)
 {
 	int			top = most;
+	int			fit = TOKENS_TIMES_TOP / qc_body_token_limit(spec);
 
-	if (spec->asked->mode != QC_MODE_LABEL)
+	if (spec->asked->mode == QC_MODE_LABEL)
+		fit *= 2;				/* labels average two bytes a token at least */
+	else
 	{
-		int			fit = TOKENS_TIMES_TOP / qc_body_token_limit(spec);
 		int			useful = qc_body_answers(spec) + 2;
 
 		if (useful < 5)
 			useful = 5;
 		top = useful < top ? useful : top;
-		top = fit < top ? fit : top;
 	}
+	top = fit < top ? fit : top;
 	if (spec->facts->top_cap > 0 && spec->facts->top_cap < top)
 		top = spec->facts->top_cap;
 	return top > 1 ? top : 1;

@@ -410,8 +410,14 @@ merge_facts(QcFacts *into, const QcFacts *facts)
 
 	*into = *facts;
 	into->refused |= old.refused;
-	if (old.top_cap > 0 && (facts->top_cap == 0 || old.top_cap < facts->top_cap))
-		into->top_cap = old.top_cap;
+
+	/*
+	 * A cap only goes down, 0 being the lowest (the field is left out): taking
+	 * an old one back would be refused again, and so on for ever.
+	 */
+	if (old.refused & QC_REFUSED_TOP_LOGPROBS)
+		into->top_cap = (facts->refused & QC_REFUSED_TOP_LOGPROBS) ?
+			Min(old.top_cap, facts->top_cap) : old.top_cap;
 	if (facts->stage == QC_STAGE_UNKNOWN)
 		into->stage = old.stage;
 	if (!facts->known && old.known)

@@ -29,10 +29,12 @@ out_us(int failures)
 	return Min(ms, LONGEST_OUT_MS) * INT64CONST(1000);
 }
 
+/* A clock that was set back must not leave a replica out for as long. */
 static bool
 is_up(const QcSharedReplica *replica, TimestampTz now)
 {
-	return replica->out_until <= now;
+	return replica->out_until <= now ||
+		replica->out_until - now > LONGEST_OUT_MS * INT64CONST(1000);
 }
 
 /* The replica with the fewest outstanding; in turn among equals.  -1: none is up. */

@@ -109,8 +109,24 @@ check_text(const char *url)
 		bad_url(strstr(url, "://") ? "has a scheme other than http and https" :
 				"does not begin with http:// or https://", url);
 	/* libcurl would take the path's first part for the host */
-	if (strchr(url, ':')[3] == '/')
+	if (strchr("/:", strchr(url, ':')[3]))
 		bad_url("names no host", url);
+}
+
+/*
+ * The characters of host names and addresses.  libcurl decodes %XX in hosts,
+ * and what came out of that goes into a URL again.
+ */
+static bool
+is_host(const char *host)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789.-_";
+	size_t		len = strlen(host);
+
+	if (host[0] == '[')
+		return strspn(host + 1, "0123456789abcdefABCDEF:.") == len - 2 && host[len - 1] == ']';
+	return strspn(host, letters) == len;
 }
 
 static void
@@ -138,7 +154,7 @@ check_parts(const char *url, const QcUrlParts *parts)
 		bad_url("has a port that is not a number from 1 to 65535", shown);
 	if (parts->rc == CURLUE_NO_HOST || (parts->rc == CURLUE_OK && parts->host[0] == '\0'))
 		bad_url("names no host", shown);
-	if (parts->rc != CURLUE_OK)
+	if (parts->rc != CURLUE_OK || !is_host(parts->host))
 		bad_url("cannot be understood", shown);
 	if (strcmp(parts->scheme, "http") != 0 && strcmp(parts->scheme, "https") != 0)
 		bad_url("has a scheme other than http and https", shown);

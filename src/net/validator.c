@@ -31,6 +31,7 @@
 #include "common/compat.h"
 #include "net/foreign.h"
 #include "net/option.h"
+#include "net/url.h"
 
 /* Edits between a name and the one that was meant; as in core's hints. */
 #define MAX_EDITS 4
@@ -150,6 +151,22 @@ check_setter(const QcOption *option, const char *value)
 						 option->name)));
 }
 
+/* The plain API is told by its path, and has no other place to be. */
+static void
+check_plain(const QcEndpoint *endpoint)
+{
+	bool		plain = endpoint->nreplicas > 0 && qc_url_is_plain(&endpoint->replica[0]);
+
+	if (endpoint->nreplicas == 0 || endpoint->api == QC_API_AUTO ||
+		plain == (endpoint->api == QC_API_INFERENCE))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("options \"%s\" and \"%s\" contradict each other", "url", "api"),
+			 errdetail("An url that ends in /inference means api 'inference', and the other way round."),
+			 errhint("Leave out api, or give an url as 'http://host:port/inference'.")));
+}
+
 /* What concerns more than one option. */
 static void
 check_together(const QcEndpoint *endpoint, QcOptionOf of)
@@ -160,6 +177,7 @@ check_together(const QcEndpoint *endpoint, QcOptionOf of)
 				 errmsg("option \"%s\" is required", "url"),
 				 errdetail("A server of qwen_classify is the address of an inference server."),
 				 errhint("Type: OPTIONS (url 'http://127.0.0.1:8080/v1').")));
+	check_plain(endpoint);
 	if (of == QC_OF_SERVER && endpoint->client_key && endpoint->client_cert == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),

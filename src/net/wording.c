@@ -130,9 +130,10 @@ qc_wording_no_quota(const char *text)
 {
 	static const char *const says[] = {
 		"insufficient_quota", "arrearage", "insufficient balance", "insufficient_balance",
-		"billing", "freetieronly", "payment required", NULL
+		"billing_hard_limit", "freetieronly", "payment required", NULL
 	};
 
+	/* not "billing" alone: Gemini says so of a limit that is over in a minute */
 	return qc_wording_has(text, says);
 }
 
