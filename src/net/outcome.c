@@ -136,13 +136,12 @@ transport(const QcReceived *received)
 
 /* The text does not fit. */
 static bool
-is_too_long(const char *words, int status, QcOutcome *outcome)
+is_too_long(const char *words, QcOutcome *outcome)
 {
 	long		limit;
 	long		prompt;
 
-	if (!qc_wording_too_long(words, &limit, &prompt) &&
-		!(status == 422 && strstr(words, "validation") && strstr(words, "tokens")))
+	if (!qc_wording_too_long(words, &limit, &prompt))
 		return false;
 	*outcome = act(QC_ACT_CUT, QC_FAIL_TOO_LONG);
 	outcome->limit_tokens = limit;
@@ -174,12 +173,16 @@ rejected(int status, const char *words, const QcFacts *facts)
 		return act(QC_ACT_FAIL, QC_FAIL_REFUSED);
 	if (qc_wording_no_quota(words))
 		return act(QC_ACT_FAIL, QC_FAIL_QUOTA);
-	if (is_too_long(words, status, &outcome))
+	if (is_too_long(words, &outcome))
 		return outcome;
 	if (status != 413 && is_downgrade(words, facts, &outcome))
 		return outcome;
 	if (qc_wording_no_model(words))
 		return act(QC_ACT_FAIL, QC_FAIL_MODEL);
+
+	/* TGI validates nothing else of ours by tokens */
+	if (status == 422 && strstr(words, "validation") && strstr(words, "tokens"))
+		return act(QC_ACT_CUT, QC_FAIL_TOO_LONG);
 	return act(QC_ACT_FAIL, QC_FAIL_REJECTED);
 }
 
@@ -236,7 +239,7 @@ internal_error(const char *words, const QcFacts *facts)
 	static const char *const about_format[] = {"grammar", "json schema", "json_schema", NULL};
 	QcOutcome	outcome;
 
-	if (is_infinity_bug(words, facts, &outcome) || is_too_long(words, 500, &outcome))
+	if (is_infinity_bug(words, facts, &outcome) || is_too_long(words, &outcome))
 		return outcome;
 	if (qc_wording_has(words, about_format) && is_downgrade(words, facts, &outcome))
 		return outcome;
