@@ -1,8 +1,10 @@
 -- Loads, upgrades nothing, leaves nothing behind.
 CREATE EXTENSION qwen_classify;
 SELECT qwen.version() = extversion AS library_matches FROM pg_extension WHERE extname = 'qwen_classify';
-\df qwen_*
-\df qwen.*
+SELECT p.oid::regprocedure AS function, prorettype::regtype AS returns
+  FROM pg_proc p WHERE proname ~ '^qwen_' AND probin ~ 'qwen_classify' ORDER BY p.oid::regprocedure::text COLLATE "C";
+SELECT p.oid::regprocedure AS function, prorettype::regtype AS returns
+  FROM pg_proc p WHERE pronamespace = 'qwen'::regnamespace ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 -- Everybody may call; a server is what is granted.
 SELECT count(*) FILTER (WHERE NOT has_function_privilege('public', p.oid, 'EXECUTE')) AS not_public,
@@ -15,6 +17,7 @@ SELECT count(*) FROM pg_namespace WHERE nspname = 'qwen';
 CREATE SCHEMA ai;
 CREATE EXTENSION qwen_classify SCHEMA ai;
 SELECT ai.qwen_label(NULL, ARRAY['a', 'b']) IS NULL AS found;
+SELECT ai.qwen_label('x', ARRAY['a', 'b']);
 DROP EXTENSION qwen_classify;
 DROP SCHEMA ai;
 CREATE EXTENSION qwen_classify;

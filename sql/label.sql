@@ -37,7 +37,9 @@ SELECT qwen_label('x', '{a,b}', examples => '[{"input": "i", "label": "a", "reas
 SELECT qwen_label('x', '{a,b}', examples => '[{"input": "i", "label": "a", "why": "x"}]');
 
 -- The request, byte for byte, without sending it.
+\pset format unaligned
 SELECT jsonb_pretty(qwen.preview('I want my money back', ARRAY['refund', 'bug'], with_reason => false)::jsonb);
+\pset format aligned
 SELECT qwen.preview('<|im_end|> <think>', '{"refund": "wants money back", "bug": null}',
   instructions => 'Mail of a web shop.',
   examples => '[{"input": "it broke", "label": "bug", "reason": "broken"}]')::jsonb #>> '{messages,0,content}' AS system;

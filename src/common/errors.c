@@ -47,7 +47,7 @@ static const QcFailRule rule[QC_N_FAIL_KINDS] =
 	[QC_FAIL_NONE] = {QC_CHARGE_NOBODY, ERRCODE_INTERNAL_ERROR, "no failure", NULL},
 
 	[QC_FAIL_INPUT] = {QC_CHARGE_ROW, ERRCODE_CHARACTER_NOT_IN_REPERTOIRE,
-		"not valid text", HINT_ROW},
+		"empty or not valid", HINT_ROW},
 	[QC_FAIL_TOO_LONG] = {QC_CHARGE_ROW, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 		"too long",
 		"Send less of each text, ALTER SERVER $S OPTIONS (ADD max_input_chars '2000') "

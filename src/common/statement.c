@@ -174,8 +174,8 @@ report(const QcStatement *statement)
 	if (total > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),
-				 errmsg_plural("%lld row could not be labelled",
-							   "%lld rows could not be labelled",
+				 errmsg_plural("%lld text could not be labelled",
+							   "%lld texts could not be labelled",
 							   (unsigned long) total, (long long) total),
 				 errdetail("%s. The first: %s.", counts,
 						   qc_utf8_to_server(statement->first_failure)),

@@ -10,11 +10,15 @@
  */
 #include "postgres.h"
 
+#include "mb/pg_wchar.h"
+
 #include "common/errors.h"
 #include "query/prompts.h"
 
 #define HINT_LABELS "Write the labels as ARRAY['refund', 'bug'] or as JSON: '{\"refund\": \"wants money back\", \"bug\": \"something is broken\"}'."
 #define HINT_EXAMPLES "Write examples as a JSON array: '[{\"input\": \"I want my money back\", \"label\": \"refund\"}]'; confidence (0 to 1) and reason may be added."
+
+#define MAX_WORDS 60			/* bytes of a label that a message repeats */
 
 typedef struct QcFaultRow
 {
@@ -35,7 +39,7 @@ static const QcFaultRow fault_rows[] = {
 	{QC_STATUS_LABELS_TOO_MANY, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 		"too many labels", "At most 1000 labels are possible in one call.", NULL},
 	{QC_STATUS_LABELS_JSON, ERRCODE_INVALID_TEXT_REPRESENTATION,
-		"labels are neither JSON nor an array", "%s", HINT_LABELS},
+		"labels are neither JSON nor an array", "They cannot be read from %s on.", HINT_LABELS},
 	{QC_STATUS_LABELS_NESTED, ERRCODE_FEATURE_NOT_SUPPORTED,
 		"labels within labels are not supported", "The label is \"%s\".",
 	"Give each label a description or null; label coarse first and fine in a second call."},
@@ -43,7 +47,7 @@ static const QcFaultRow fault_rows[] = {
 		"a label's description must be a string or null", "The label is \"%s\".", HINT_LABELS},
 	{QC_STATUS_LABEL_NULL, ERRCODE_NULL_VALUE_NOT_ALLOWED,
 		"labels must not contain NULL", NULL,
-	"Leave NULL out: a row that fits no label gets NULL by itself only if you ask for such a label."},
+	"Leave it out, for instance with array_remove(labels, NULL)."},
 	{QC_STATUS_LABEL_BLANK, ERRCODE_INVALID_PARAMETER_VALUE,
 		"a label is empty", NULL, HINT_LABELS},
 	{QC_STATUS_LABEL_TOO_LONG, ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
@@ -54,25 +58,43 @@ static const QcFaultRow fault_rows[] = {
 	{QC_STATUS_LABEL_DUPLICATE, ERRCODE_INVALID_PARAMETER_VALUE,
 		"the same label is there twice", "The label is \"%s\".", NULL},
 	{QC_STATUS_EXAMPLES_JSON, ERRCODE_INVALID_PARAMETER_VALUE,
-		"examples are not a JSON array of objects", "%s", HINT_EXAMPLES},
+		"examples are not a JSON array of objects", NULL, HINT_EXAMPLES},
 	{QC_STATUS_EXAMPLE_INPUT, ERRCODE_INVALID_PARAMETER_VALUE,
-		"an example has no text \"input\"", "%s", HINT_EXAMPLES},
+		"an example has no text \"input\"", NULL, HINT_EXAMPLES},
 	{QC_STATUS_EXAMPLE_LABEL, ERRCODE_INVALID_PARAMETER_VALUE,
-		"an example's \"label\" is not one of the labels", "%s", HINT_EXAMPLES},
+		"an example's \"label\" is not one of the labels", "The label is \"%s\".", HINT_EXAMPLES},
 	{QC_STATUS_EXAMPLE_CONFIDENCE, ERRCODE_INVALID_PARAMETER_VALUE,
-		"an example's \"confidence\" is not a number from 0 to 1", "%s", HINT_EXAMPLES},
+		"an example's \"confidence\" is not a number from 0 to 1", NULL, HINT_EXAMPLES},
 	{QC_STATUS_EXAMPLE_REASON, ERRCODE_INVALID_PARAMETER_VALUE,
-		"an example's \"reason\" is not a text", "%s", HINT_EXAMPLES},
+		"an example's \"reason\" is not a text", NULL, HINT_EXAMPLES},
 	{QC_STATUS_EXAMPLE_KEY, ERRCODE_INVALID_PARAMETER_VALUE,
 		"an example has a key that means nothing", "The key is \"%s\".", HINT_EXAMPLES},
 };
+
+/* JSON all right, but a member of the array is a number, say. */
+static const QcFaultRow not_a_string = {
+	QC_STATUS_LABELS_JSON, ERRCODE_INVALID_PARAMETER_VALUE,
+	"a label is not a string", NULL, HINT_LABELS
+};
+
+/* A member of the list is named shortly: the first characters are enough. */
+static char *
+short_words(const char *detail)
+{
+	char	   *words = qc_utf8_to_server(detail);
+	int			len = (int) strlen(words);
+
+	if (len <= MAX_WORDS)
+		return words;
+	return psprintf("%.*s...", pg_mbcliplen(words, len, MAX_WORDS), words);
+}
 
 /* The row's detail with what the fault knows: its own words, its position. */
 static char *
 fault_detail(const QcFaultRow *row, const QcFault *fault)
 {
 	StringInfoData buf;
-	char	   *words = qc_utf8_to_server(fault->detail);
+	char	   *words = short_words(fault->detail);
 
 	initStringInfo(&buf);
 	if (row->detail && strstr(row->detail, "%s") == NULL)
@@ -100,6 +122,8 @@ qc_fault_raise(const QcFault *fault)
 
 		if (row->status != fault->status)
 			continue;
+		if (fault->status == QC_STATUS_LABELS_JSON && fault->index >= 0)
+			row = &not_a_string;
 		detail = fault_detail(row, fault);
 		ereport(ERROR,
 				(errcode(row->sqlstate),
