@@ -60,6 +60,30 @@ rest_of_string(Scan *scan)
 	return value;
 }
 
+/*
+ * The rest of a reason.  Models quote the text in it and forget to escape the
+ * quotes, so one that the object does not go on after is part of the text.
+ */
+static QcValue
+rest_of_reason(Scan *scan)
+{
+	QcValue		value = rest_of_string(scan);
+	size_t		start = value.start;
+
+	while (!value.cut)
+	{
+		size_t		end = scan->at;
+
+		skip_space(scan);
+		if (scan->at >= scan->end || strchr(",}]", scan->text[scan->at]) != NULL)
+			break;
+		scan->at = end;
+		value = rest_of_string(scan);
+		value.start = start;
+	}
+	return value;
+}
+
 /* A number, a word, or a nested value, which ends with the last of its brackets. */
 static QcValue
 bare_value(Scan *scan)
@@ -116,14 +140,19 @@ read_members(Scan *scan, QcObject *out)
 		if (!take(scan, ':'))
 			break;
 		skip_space(scan);
-		value = take(scan, '"') ? rest_of_string(scan) : bare_value(scan);
 		member = member_named(out, scan->text + key.start, key.end - key.start);
+		if (!take(scan, '"'))
+			value = bare_value(scan);
+		else
+			value = member == &out->reason ? rest_of_reason(scan) : rest_of_string(scan);
 		if (member != NULL && !member->there && value.start < scan->end)
 			*member = value;
 	} while (take(scan, ','));
 	out->whole = take(scan, '}');
 	skip_space(scan);
 	out->cut = !out->whole && scan->at >= scan->end;
+	if (!out->whole && !out->cut)
+		out->reason.there = false;	/* what follows is not JSON: where did it end? */
 }
 
 /* The place after the next c from at on, 0: none. */
