@@ -183,6 +183,20 @@ qc_failure_set(QcFailure *failure, QcFailKind kind, int http_status,
 }
 
 void
+qc_failure_append(QcFailure *failure, const char *fmt,...)
+{
+	char		line[sizeof(failure->message) * 2];
+	size_t		len = strlen(failure->message);
+	va_list		args;
+
+	memcpy(line, failure->message, len);
+	va_start(args, fmt);
+	vsnprintf(line + len, sizeof(line) - len, fmt, args);
+	va_end(args);
+	copy_line(failure->message, sizeof(failure->message), line, strlen(line));
+}
+
+void
 qc_failure_server(QcFailure *failure, const char *name)
 {
 	strlcpy(failure->server, name, sizeof(failure->server));
@@ -346,10 +360,13 @@ qc_failure_raise(const QcFailure *failure)
 	char	   *detail = failure->detail[0] ? qc_utf8_to_server(failure->detail) : NULL;
 	char	   *hint = r->hint ? hint_for(failure) : NULL;
 
+	/* the detail of a bad answer says itself who said what */
+	const char *speaker = failure->kind == QC_FAIL_BAD_ANSWER ? "" : "The server says: ";
+
 	ereport(ERROR,
 			(errcode(r->sqlstate),
 			 errmsg_internal("%s", message),
-			 detail ? errdetail("The server says: %s", detail) : 0,
+			 detail ? errdetail("%s%s", speaker, detail) : 0,
 			 hint ? errhint("%s", hint) : 0));
 	pg_unreachable();
 }

@@ -33,6 +33,9 @@ extern const char *qc_failure_word(QcFailKind kind);
 extern void qc_failure_set(QcFailure *failure, QcFailKind kind, int http_status,
 						   const char *fmt,...) pg_attribute_printf(4, 5);
 
+/* Add to the message; server and detail stay as they are. */
+extern void qc_failure_append(QcFailure *failure, const char *fmt,...) pg_attribute_printf(2, 3);
+
 /* Name the foreign server, so that the hint can be typed as it stands. */
 extern void qc_failure_server(QcFailure *failure, const char *name);
 

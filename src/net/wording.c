@@ -308,7 +308,7 @@ other_fields(const char *text, const QcFacts *facts)
 
 	if (has(text, "chat_template_kwargs"))
 		named |= QC_REFUSED_TEMPLATE_KWARGS;
-	else if (has(text, "thinking") || has(text, "'think'") || has(text, "\"think\""))
+	else if (has(text, "thinking") || (facts->api == QC_API_OLLAMA && has(text, "think")))
 		named |= QC_REFUSED_THINK | (has(text, "enable_thinking") ? QC_NEEDS_NO_THINKING : 0);
 	if (qc_wording_has(text, sampling))
 		named |= QC_REFUSED_SAMPLING;
