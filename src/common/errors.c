@@ -104,6 +104,7 @@ static const QcFailRule rule[QC_N_FAIL_KINDS] =
 	"ALTER ROLE ... SET qwen_classify.max_requests = ... (0: no limit)."},
 };
 
+/* A kind from shared memory or a cast may be anything: then it is no failure. */
 static const QcFailRule *
 rule_of(QcFailKind kind)
 {
@@ -165,6 +166,7 @@ copy_line(char *dst, size_t room, const char *src, size_t len)
 	dst[n] = '\0';
 }
 
+/* All fields are set: callers keep failures on the stack, uninitialised. */
 void
 qc_failure_set(QcFailure *failure, QcFailKind kind, int http_status,
 			   const char *fmt,...)
@@ -352,6 +354,10 @@ hint_for(const QcFailure *failure)
 	return hint.data;
 }
 
+/*
+ * Everything is converted before the error is built: a throw from within
+ * ereport's arguments would lose the failure for another one.
+ */
 void
 qc_failure_raise(const QcFailure *failure)
 {

@@ -31,6 +31,7 @@ static shmem_startup_hook_type previous_startup;
 static QcSlot *held = NULL;
 static bool exit_registered = false;
 
+/* Called while the postmaster sizes shared memory. */
 static void
 shmem_request(void)
 {
@@ -56,6 +57,7 @@ reset_endpoint(QcSharedEndpoint *at, Oid dbid, Oid serverid, uint64 version)
 	memset(at->replica, 0, sizeof(at->replica));
 }
 
+/* Once in a slot's life: its lock and its list of waiters survive a reset. */
 static void
 init_endpoint(QcSharedEndpoint *at)
 {
@@ -64,6 +66,7 @@ init_endpoint(QcSharedEndpoint *at)
 	ConditionVariableInit(&at->given);
 }
 
+/* In the postmaster, and in each backend where those do not fork. */
 static void
 shmem_startup(void)
 {
@@ -112,6 +115,7 @@ give_all_back(QcSlot *slot)
 		ConditionVariableBroadcast(&at->given);
 }
 
+/* The places go back before the slot does: a free slot has nothing in flight. */
 static void
 let_go(QcSlot *slot)
 {
@@ -224,6 +228,10 @@ find_held(Oid serverid, uint64 version)
 	return NULL;
 }
 
+/*
+ * Several endpoints of a process (one for each user) hold the same slot; in
+ * shared memory the process counts once.
+ */
 QcSlot *
 qc_slot_hold(Oid serverid, uint64 version)
 {
@@ -249,6 +257,7 @@ qc_slot_hold(Oid serverid, uint64 version)
 	return slot;
 }
 
+/* Take a slot out of our list and let it go. */
 static void
 forget(QcSlot *slot)
 {
@@ -265,6 +274,7 @@ forget(QcSlot *slot)
 	pfree(slot);
 }
 
+/* A slot of our own is kept without holders, for its facts. */
 void
 qc_slot_release(QcSlot *slot)
 {

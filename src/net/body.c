@@ -42,6 +42,7 @@ qc_body_refused(const QcBody *body, unsigned bit)
 	return (body->spec->facts->refused & bit) != 0;
 }
 
+/* Takes the item, also when it cannot be added. */
 void
 qc_body_item(QcBody *body, cJSON *to, const char *name, cJSON *item)
 {
@@ -79,6 +80,7 @@ qc_body_object(QcBody *body, cJSON *to, const char *name)
 	return object;
 }
 
+/* One message of the chat. */
 static void
 add_message(QcBody *body, cJSON *messages, const char *role, const char *content)
 {
@@ -94,6 +96,10 @@ add_message(QcBody *body, cJSON *messages, const char *role, const char *content
 	qc_body_text(body, message, "content", content);
 }
 
+/*
+ * The system message is first and the same for all rows, the row's text last:
+ * servers keep what they computed for a common start of their prompts.
+ */
 void
 qc_body_chat(QcBody *body)
 {
@@ -115,6 +121,7 @@ qc_body_chat(QcBody *body)
 	qc_body_bool(body, body->root, "stream", false);
 }
 
+/* Said even where it is the default: servers take others from the model's files. */
 void
 qc_body_greedy(QcBody *body)
 {
@@ -130,6 +137,7 @@ qc_body_answers(const QcBodySpec *spec)
 	return spec->asked->subset ? spec->asked->nsubset : spec->asked->labels->n;
 }
 
+/* The i-th answer as the model is to write it; buf holds a code. */
 const char *
 qc_body_answer(const QcBodySpec *spec, int i, char buf[4])
 {
@@ -192,6 +200,7 @@ qc_body_token_limit(const QcBodySpec *spec)
 	return limit;
 }
 
+/* OpenAI renamed the field for its reasoning models. */
 void
 qc_body_max_tokens(QcBody *body)
 {
@@ -228,6 +237,10 @@ alternatives(const QcBodySpec *spec, int most)
 	return top > 1 ? top : 1;
 }
 
+/*
+ * A server that refused the number of alternatives may still give the chosen
+ * token's probability: logprobs without top_logprobs.
+ */
 void
 qc_body_logprobs(QcBody *body, cJSON *to, int most)
 {
@@ -244,6 +257,7 @@ qc_body_logprobs(QcBody *body, cJSON *to, int most)
 		qc_body_number(body, to, "top_logprobs", alternatives(spec, most));
 }
 
+/* Thinking first would put its tokens where the label's are looked for. */
 void
 qc_body_no_thinking(QcBody *body)
 {
@@ -255,6 +269,10 @@ qc_body_no_thinking(QcBody *body)
 	qc_body_bool(body, kwargs, "enable_thinking", false);
 }
 
+/*
+ * A property of the answer object.  Bounds (lengths, ranges) are what strict
+ * providers refuse most; without them the answer is checked all the same.
+ */
 static void
 add_property(QcBody *body, cJSON *properties, cJSON *required,
 			 const char *name, const char *type)
@@ -346,6 +364,7 @@ escape(char *to, const char *answer, const char *special)
 	return n;
 }
 
+/* Append a text; with to NULL only count. */
 static size_t
 put(char *to, size_t n, const char *s)
 {
@@ -356,6 +375,7 @@ put(char *to, size_t n, const char *s)
 	return n + len;
 }
 
+/* Both passes, counting and writing, are this one: they cannot disagree. */
 static size_t
 write_joined(char *to, const QcBodySpec *spec, const QcJoin *join)
 {
@@ -444,6 +464,7 @@ merge(cJSON *into, const cJSON *from, bool top)
 	return true;
 }
 
+/* The user's extra_body comes last, so that it wins. */
 cJSON *
 qc_body_end(QcBody *body)
 {

@@ -42,6 +42,7 @@ status_words(char words[256], const QcHttp *http)
 	return words;
 }
 
+/* The server's faults: where it is, and what was waited for. */
 static void
 describe_server(QcFailure *failure, QcFailKind kind, const QcEndpoint *endpoint,
 				const char *where, const QcHttp *http)
@@ -65,6 +66,7 @@ describe_server(QcFailure *failure, QcFailKind kind, const QcEndpoint *endpoint,
 					   "inference server %s failed (%s)", where, status_words(words, http));
 }
 
+/* What the user has to change: a key, a name, an address. */
 static void
 describe_user(QcFailure *failure, QcFailKind kind, QcEndpoint *endpoint,
 			  const char *where, const QcHttp *http)
@@ -91,6 +93,7 @@ describe_user(QcFailure *failure, QcFailKind kind, QcEndpoint *endpoint,
 					   "%s does not answer as an inference server (%s)", where, words);
 }
 
+/* The row's faults name no address: the server is fine. */
 static void
 describe_row(QcFailure *failure, QcFailKind kind, const QcHttp *http)
 {

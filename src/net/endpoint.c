@@ -40,6 +40,11 @@
 static QcEndpoint *endpoints = NULL;
 static bool ready = false;
 
+/*
+ * A syscache callback: it may come while an endpoint is being built or used,
+ * so that it only marks.  Mappings and the wrapper concern all endpoints; they
+ * change too seldom to tell which.
+ */
 static void
 mark_stale(int cacheid, uint32 hash)
 {
@@ -48,6 +53,7 @@ mark_stale(int cacheid, uint32 hash)
 			e->stale = true;
 }
 
+/* The context holds all of it but the slot. */
 static void
 free_endpoint(QcEndpoint *endpoint)
 {
@@ -55,6 +61,7 @@ free_endpoint(QcEndpoint *endpoint)
 	MemoryContextDelete(endpoint->cxt);
 }
 
+/* Free what is stale and unused; later callbacks and contexts may still unpin. */
 static void
 sweep(XactEvent event, void *arg)
 {
@@ -78,6 +85,7 @@ sweep(XactEvent event, void *arg)
 	}
 }
 
+/* Callbacks are for the process's life: registered once, at first use. */
 static void
 get_ready(void)
 {
@@ -115,6 +123,7 @@ hash_options(List *options)
 	return hash;
 }
 
+/* No mapping is fine: servers of one's own need no key. */
 static void
 read_key(QcEndpoint *endpoint)
 {
@@ -183,6 +192,10 @@ build(ForeignServer *server, Oid userid)
 	return endpoint;
 }
 
+/*
+ * Not while requests are under way: a statement in the middle of its rows
+ * would stop for a probe that tells it nothing new.
+ */
 static void
 forget_if_old(QcEndpoint *endpoint)
 {
@@ -247,6 +260,7 @@ usable_names(void)
 	return names.data;
 }
 
+/* The extension is there, since we run, but its wrapper is not. */
 static void
 no_wrapper(void)
 {
@@ -258,6 +272,7 @@ no_wrapper(void)
 					 "CREATE EXTENSION qwen_classify.")));
 }
 
+/* The first thing that a new user meets: the hint is the next statement. */
 static void
 no_server(void)
 {
@@ -268,6 +283,7 @@ no_server(void)
 					 "OPTIONS (url 'http://127.0.0.1:8080/v1').")));
 }
 
+/* At each resolution: a grant may be revoked between two rows. */
 static void
 check_usage(ForeignServer *server)
 {
@@ -388,6 +404,7 @@ qc_endpoint_unpin(QcEndpoint *endpoint)
 	endpoint->pins--;
 }
 
+/* A copy: others learn while this process works with what it read. */
 const QcFacts *
 qc_endpoint_facts(QcEndpoint *endpoint)
 {
@@ -432,6 +449,7 @@ merge_facts(QcFacts *into, const QcFacts *facts)
 	}
 }
 
+/* The age of facts is that of the probe; answers add to them without end. */
 void
 qc_endpoint_learn(QcEndpoint *endpoint, const QcFacts *facts)
 {

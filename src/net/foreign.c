@@ -48,6 +48,7 @@ static Oid *list = NULL;
 static int	list_len = 0;
 static uint64 list_at = 0;
 
+/* One callback for the three caches: what is kept is small and made anew. */
 static void
 changed(Datum arg, int cacheid, uint32 hash)
 {
@@ -57,6 +58,7 @@ changed(Datum arg, int cacheid, uint32 hash)
 		watcher(cacheid, hash);
 }
 
+/* Before anything is read, or a change in between would be missed. */
 static void
 watch(void)
 {
@@ -102,6 +104,7 @@ look_up_wrapper(void)
 	return id;
 }
 
+/* Looked up with the count of before, so that a change during it is seen. */
 Oid
 qc_foreign_wrapper(void)
 {
@@ -145,6 +148,10 @@ scan_servers(Oid wrapperid)
 	table_close(rel, AccessShareLock);
 }
 
+/*
+ * Kept, since a call that names no server asks for each row.  A scan that
+ * throws half-way leaves list_at at 0, which no count of changes equals.
+ */
 const Oid *
 qc_foreign_servers(int *n)
 {

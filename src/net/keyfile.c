@@ -42,6 +42,7 @@ path_hint(void)
 				   "OPTIONS (SET api_key_file '...').");
 }
 
+/* With errno still of the call that failed. */
 static void
 file_error(const QcEndpoint *endpoint, const char *doing)
 {
@@ -52,6 +53,7 @@ file_error(const QcEndpoint *endpoint, const char *doing)
 			 path_hint()));
 }
 
+/* What is wrong with the content, never a piece of it. */
 static void
 content_error(const QcEndpoint *endpoint, const char *fault)
 {
@@ -62,6 +64,7 @@ content_error(const QcEndpoint *endpoint, const char *fault)
 			 errhint("The file must hold the key alone, on one line.")));
 }
 
+/* Nanoseconds too: a key may be changed twice within a second. */
 static QcFileStamp
 stamp_of(const struct stat *st)
 {
@@ -78,6 +81,7 @@ stamp_of(const struct stat *st)
 	return stamp;
 }
 
+/* One stat a row: cheaper than a wrong key for as long as a session lives. */
 bool
 qc_keyfile_changed(const QcEndpoint *endpoint)
 {

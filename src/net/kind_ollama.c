@@ -13,6 +13,7 @@
 
 #define NUM_CTX 8192
 
+/* One field for all: a string of an enum, an object, or just "json". */
 static void
 add_format(QcBody *body)
 {
@@ -32,6 +33,7 @@ add_format(QcBody *body)
 		qc_body_text(body, body->root, "format", "json");
 }
 
+/* Where the other kinds have fields at the top, Ollama has options. */
 static void
 add_options(QcBody *body)
 {

@@ -12,6 +12,7 @@
  */
 #include "net/body.h"
 
+/* Only a label alone: with a reason the schema binds it. */
 static void
 add_choice(QcBody *body)
 {

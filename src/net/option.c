@@ -105,6 +105,7 @@ shown(const char *value)
 	return psprintf("\"%.*s%s\"", clip, value, value[clip] ? "..." : "");
 }
 
+/* "1 ms to 24 h", "16 to 32768 tokens". */
 static char *
 range_text(const QcOption *option)
 {
@@ -114,6 +115,7 @@ range_text(const QcOption *option)
 					option->unit ? " " : "", option->unit ? option->unit : "");
 }
 
+/* NaN compares with nothing, and would pass the two others. */
 static void
 check_range(const QcOption *option, const char *value, double number)
 {
@@ -122,6 +124,7 @@ check_range(const QcOption *option, const char *value, double number)
 								   range_text(option)));
 }
 
+/* parse_int rounds 4.7 to 5, as it does for settings. */
 static double
 read_number(const QcOption *option, const char *value)
 {
@@ -167,6 +170,7 @@ read_bool(const QcOption *option, const char *value)
 	return result;
 }
 
+/* The names are listed where the kinds are, so that the hint cannot rot. */
 static QcApi
 read_api(const QcOption *option, const char *value)
 {
@@ -276,6 +280,10 @@ read_object(const QcOption *option, const char *value)
 	return object;
 }
 
+/*
+ * Whether the file is there shows when it is used: a dump must be restorable
+ * before the files are.  Relative paths would mean the data directory.
+ */
 static char *
 read_file(const QcOption *option, const char *value)
 {
@@ -319,6 +327,7 @@ read_header(const QcOption *option, const char *value)
 	return pstrdup(value);
 }
 
+/* A line break in a header's value begins another header: that is the attack. */
 const char *
 qc_option_key_fault(const char *key)
 {
@@ -346,6 +355,7 @@ read_key(const QcOption *option, const char *value)
 	return pstrdup(value);
 }
 
+/* Parse a value into its field of the endpoint, by its type. */
 static void
 read_option(QcEndpoint *endpoint, const QcOption *option, const char *value)
 {

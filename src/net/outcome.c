@@ -69,6 +69,7 @@ collect_words(const QcReceived *received, char *words)
 		*quoted = '\0';
 }
 
+/* A page, of a proxy or a login: no inference server answers so. */
 static bool
 is_html(const QcReceived *received)
 {
@@ -149,6 +150,7 @@ is_too_long(const char *words, QcOutcome *outcome)
 	return true;
 }
 
+/* The server complains of fields that can be left out. */
 static bool
 is_downgrade(const char *words, const QcFacts *facts, QcOutcome *outcome)
 {
@@ -201,6 +203,7 @@ forbidden(int status, const char *words, const QcFacts *facts)
 	return act(QC_ACT_FAIL, QC_FAIL_AUTH);
 }
 
+/* 404: the model or the path.  A page that says "model" is still a page. */
 static QcOutcome
 not_found(const char *words)
 {
@@ -246,6 +249,7 @@ internal_error(const char *words, const QcFacts *facts)
 	return act(QC_ACT_RETRY, QC_FAIL_SERVER);
 }
 
+/* Too much at the moment, or not ready yet: the same request will do later. */
 static QcOutcome
 overloaded(int status, const char *words)
 {
@@ -257,6 +261,7 @@ overloaded(int status, const char *words)
 	return act(QC_ACT_RETRY, QC_FAIL_OVERLOADED);
 }
 
+/* What the status says, with the words where it says too little. */
 static QcOutcome
 by_status(int status, const char *words, const QcFacts *facts)
 {

@@ -73,6 +73,10 @@ static const struct
 static void answered(QcHttp *http, void *arg);
 static void go(QcProbeRun *run, QcStep step);
 
+/*
+ * A given api may still have something to tell: vLLM its version (which name
+ * the constraint has), llama-server its slots, all but OpenAI the context.
+ */
 bool
 qc_probe_needed(const QcEndpoint *endpoint)
 {
@@ -156,6 +160,7 @@ start_get(QcProbeRun *run)
 	PG_END_TRY();
 }
 
+/* Take the next step, or end: with what is known, or with the failure. */
 static void
 go(QcProbeRun *run, QcStep step)
 {
@@ -212,6 +217,7 @@ keep_text(char *to, size_t room, const char *text)
 		strlcpy(to, text, room);
 }
 
+/* owned_by, which most servers fill with their own name. */
 static QcApi
 api_of_owner(const char *owner)
 {
@@ -279,6 +285,7 @@ read_vllm(QcProbeRun *run, const cJSON *root)
 		major == 0 && minor >= 2 && minor < 11;
 }
 
+/* Not only confirms: a version here is what tells Ollama from others. */
 static bool
 read_ollama(QcProbeRun *run, const cJSON *root)
 {
@@ -309,6 +316,7 @@ read_llamacpp(QcProbeRun *run, const cJSON *root)
 	return true;
 }
 
+/* TGI is spoken to as any OpenAI-style server; its context is worth knowing. */
 static bool
 read_tgi(QcProbeRun *run, const cJSON *root)
 {
@@ -426,6 +434,7 @@ judge(QcProbeRun *run, QcHttp *http, bool *found)
 	return over;
 }
 
+/* A GET came back.  The run may be gone after end() or go(). */
 static void
 answered(QcHttp *http, void *arg)
 {

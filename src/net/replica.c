@@ -19,6 +19,7 @@
 #define FIRST_OUT_MS	500
 #define LONGEST_OUT_MS	30000
 
+/* Doubled with each failure, as long as that is shorter than the longest. */
 static int64
 out_us(int failures)
 {
@@ -55,6 +56,7 @@ choose(const QcSharedEndpoint *at, int n, TimestampTz now, bool any)
 	return best;
 }
 
+/* Note a request that is on its way to a replica. */
 static void
 count_in(QcSharedEndpoint *at, int i, int n, TimestampTz now)
 {
@@ -75,6 +77,7 @@ count_in(QcSharedEndpoint *at, int i, int n, TimestampTz now)
 	}
 }
 
+/* When the first of the replicas may be tried again. */
 static TimestampTz
 first_return(const QcSharedEndpoint *at, int n)
 {
@@ -85,6 +88,10 @@ first_return(const QcSharedEndpoint *at, int n)
 	return first;
 }
 
+/*
+ * The count of what this process took is raised after the lock is let go: no
+ * interrupt is served in between, and a crash resets shared memory anyway.
+ */
 static int
 take(QcEndpoint *endpoint, long *wait_ms, bool any)
 {
@@ -129,6 +136,7 @@ qc_replica_take_any(QcEndpoint *endpoint)
 	return take(endpoint, NULL, true);
 }
 
+/* From reset callbacks too: nothing here throws. */
 void
 qc_replica_give(QcEndpoint *endpoint, int replica)
 {
@@ -170,6 +178,7 @@ qc_replica_failed(QcEndpoint *endpoint, int replica)
 	SpinLockRelease(&at->mutex);
 }
 
+/* Any answer will do, a refusal as well: somebody is there. */
 void
 qc_replica_answered(QcEndpoint *endpoint, int replica)
 {

@@ -61,6 +61,7 @@ get_part(CURLU *handle, CURLUPart part, char *to, size_t room)
 	return there;
 }
 
+/* All of libcurl's part, from handle to cleanup, without a throw. */
 static void
 take_apart(const char *url, QcUrlParts *parts)
 {
@@ -129,6 +130,7 @@ is_host(const char *host)
 	return strspn(host, letters) == len;
 }
 
+/* From the plainest fault to the rest; what may hold a secret is not shown. */
 static void
 check_parts(const char *url, const QcUrlParts *parts)
 {
@@ -188,6 +190,7 @@ check_path(const char *url, const char *path)
 			bad_url(psprintf("goes too far: leave out \"%s\"", tail[i]), url);
 }
 
+/* Put the parts together again in one spelling, so that equal places are equal. */
 static void
 build_replica(const char *url, QcUrlParts *parts, QcReplica *replica)
 {
@@ -241,6 +244,7 @@ same_replica(const QcReplica *a, const QcReplica *b)
 	return strcmp(a->where, b->where) == 0 && strcmp(a_path, b_path) == 0;
 }
 
+/* What concerns all replicas of a server together. */
 static void
 check_set(const QcReplica *replica, int n)
 {

@@ -102,6 +102,7 @@ check_other_object(const char *name, QcOptionOf of)
 	}
 }
 
+/* The closest name first, as core does, then all of them: there are few. */
 pg_noreturn static void
 unknown_option(const char *name, QcOptionOf of)
 {
@@ -125,6 +126,7 @@ may_read_files(void)
 	return has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES);
 }
 
+/* Whether the current user may have this option with this value. */
 static void
 check_setter(const QcOption *option, const char *value)
 {
@@ -193,6 +195,10 @@ check_together(const QcEndpoint *endpoint, QcOptionOf of)
 						 "OPTIONS (DROP api_key).")));
 }
 
+/*
+ * Names and rights come before values: who may not set a file is not told
+ * whether its name would do.
+ */
 static void
 check_options(List *options, QcOptionOf of)
 {

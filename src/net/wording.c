@@ -72,6 +72,10 @@ first_number(const char *text, const char *const *phrase,
 	return found > 0 ? found : 0;
 }
 
+/*
+ * "maximum context length" stands in complaints about max_tokens as well; those
+ * are about the same sum, and a shorter text mends them.
+ */
 bool
 qc_wording_too_long(const char *text, long *limit, long *prompt)
 {
@@ -125,6 +129,7 @@ qc_wording_no_model(const char *text)
 					 has(model, "try pulling"));
 }
 
+/* Words for money, not for rates: these do not come back by waiting. */
 bool
 qc_wording_no_quota(const char *text)
 {
@@ -137,6 +142,7 @@ qc_wording_no_quota(const char *text)
 	return qc_wording_has(text, says);
 }
 
+/* The provider's filter did not like the text: no retry will change that. */
 bool
 qc_wording_refused(const char *text)
 {
@@ -298,6 +304,7 @@ length_fields(const char *text)
 	return 0;
 }
 
+/* The fields that are named by one word each. */
 static uint32_t
 other_fields(const char *text, const QcFacts *facts)
 {
