@@ -56,7 +56,7 @@ value_of() { demo_psql -At -c "$1"; }
 # show FILE: prints the statements as it runs them; @URL@ and the like in the file are the run's own values
 show() {
 	sed -e "s|@SERVER_OPTIONS@|$(server_options)|" -e "s|@MODEL@|$MODEL_TITLE|" "$DEMO/show/$1" |
-		demo_psql -a -P pager=off -P null=NULL -f -
+		demo_psql -a -P pager=off -f -
 }
 
 server_options() {
