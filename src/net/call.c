@@ -78,7 +78,7 @@ static QcCall *
 qc_call_create(MemoryContext parent, const QcCallSpec *spec)
 {
 	MemoryContext cxt = AllocSetContextCreate(parent, "qwen_classify call",
-											  ALLOCSET_SMALL_SIZES);
+											  ALLOCSET_DEFAULT_SIZES);
 	QcCall	   *call = MemoryContextAllocZero(cxt, sizeof(QcCall));
 
 	call->cxt = cxt;
