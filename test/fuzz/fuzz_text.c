@@ -1,0 +1,77 @@
+/*-------------------------------------------------------------------------
+ *
+ * fuzz_text.c
+ *	  Rows, labels and examples through the making of the messages.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "prompt/message.h"
+
+#define MUST(x) do { if (!(x)) abort(); } while (0)
+
+extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+try_message(const char *s, size_t len, size_t max)
+{
+	bool		cut;
+	char	   *message = qc_user_message(s, len, max, &cut);
+	size_t		n = strlen(message);
+
+	MUST(qc_utf8_valid(message, n, NULL) == n);
+	MUST(strstr(message, "<|im_end|>") == NULL && strstr(message, "<think>") == NULL);
+	MUST(n <= len * 2 + 8);
+	free(message);
+}
+
+static void
+try_prompt(const char *s, size_t len)
+{
+	QcFault		fault = {0};
+	QcLabels   *labels = qc_labels_from_json(s, len, &fault);
+	QcPrompt   *prompt;
+	char	   *copy = malloc(len + 1);
+	int			mode;
+
+	memcpy(copy, s, len);
+	copy[len] = '\0';
+	MUST((labels == NULL) == (fault.status != QC_STATUS_OK));
+	MUST(qc_utf8_valid(fault.detail, strlen(fault.detail), NULL) == strlen(fault.detail));
+	if (labels == NULL)
+	{
+		const char *const name[] = {"refund", "bug"};
+
+		labels = qc_labels_from_names(name, 2, &fault);
+	}
+	else
+		MUST(qc_labels_find(labels, labels->label[0].name, strlen(labels->label[0].name)) == 0);
+	qc_labels_find(labels, s, len);
+	prompt = qc_prompt_create(labels, copy, len % 2 ? copy : NULL, len % 3 == 0, &fault);
+	for (mode = 0; prompt != NULL && mode < QC_N_MODES; mode++)
+	{
+		const char *system = qc_prompt_system(prompt, (QcMode) mode, len % 5 == 0);
+
+		MUST(qc_utf8_valid(system, strlen(system), NULL) == strlen(system));
+		MUST(strstr(system, "<|im_end|>") == NULL);
+	}
+	qc_prompt_free(prompt);
+	free(copy);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t		len;
+
+	if (size < 1)
+		return 0;
+	len = qc_utf8_valid((const char *) data + 1, size - 1, NULL);
+	if (memchr(data + 1, '\0', len) == NULL)
+		try_message((const char *) data + 1, len, data[0]);
+	try_prompt((const char *) data + 1, size - 1);
+	return 0;
+}
