@@ -125,15 +125,15 @@ static void
 qc_call_unreadable(QcCall *call, int replica)
 {
 	bool		again = !call->unreadable;
+	QcFailKind	kind = qc_call_impatient(call) ? QC_FAIL_PROTOCOL : QC_FAIL_BAD_ANSWER;
 
 	call->unreadable = true;
-	if (qc_call_impatient(call) || again)
-		qc_call_describe(call, QC_FAIL_PROTOCOL, replica);
-	else if (call->answer->too_large)
-		qc_call_describe(call, QC_FAIL_BAD_ANSWER, replica);
+	if (call->answer->too_large)
+		qc_call_set_failure(call, kind, "answer of the inference server is larger than 256 kB", NULL);
+	else if (kind == QC_FAIL_BAD_ANSWER)
+		qc_call_set_failure(call, kind, "answer of the inference server is not readable", NULL);
 	else
-		qc_call_set_failure(call, QC_FAIL_BAD_ANSWER,
-							"answer of the inference server is not readable", NULL);
+		qc_call_describe(call, kind, replica);
 	if (again)
 		qc_call_pause(call, qc_backoff_ms(1, -1, 500));
 	else

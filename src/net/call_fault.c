@@ -155,13 +155,9 @@ qc_call_notice(QcCall *call)
 void
 qc_call_give_up(QcCall *call)
 {
-	char		why[sizeof(call->failure.message)];
-	QcFailKind	kind = call->failure.kind;
+	TimestampTz failing = GetCurrentTimestamp() - call->budget->failing_since;
 
-	strlcpy(why, call->failure.message, sizeof(why));
-	qc_failure_set(&call->failure, kind, call->failure.http_status,
-				   "%s, gave up after %d s", why,
-				   (int) ((GetCurrentTimestamp() - call->budget->failing_since) / USECS_PER_SEC));
+	qc_failure_append(&call->failure, ", gave up after %d s", (int) (failing / USECS_PER_SEC));
 	qc_call_fail(call);
 }
 
@@ -192,6 +188,7 @@ qc_call_charge_text(QcCall *call)
 				   "text timed out %d times while others were answered" :
 				   "inference server failed on this text %d times while others were answered",
 				   call->suspicions);
+	qc_failure_server(&call->failure, call->endpoint->name);
 	qc_call_fail(call);
 }
 
