@@ -3,6 +3,10 @@
  * answer.c
  *	  From a reply to a verdict: which label, how probable, why.
  *
+ * The label comes from the text, its probability from the tokens that made
+ * it; only without them from what the model says of itself.  What is not
+ * known stays NaN, which becomes NULL: no number is made up.
+ *
  *-------------------------------------------------------------------------
  */
 #include "prompt/answer.h"
@@ -74,6 +78,7 @@ read_reason(const char *text, const QcValue *value, QcVerdict *out)
 	return at == start || out->reason != NULL;
 }
 
+/* The last resort, and named so: such numbers are not calibrated like the others. */
 static void
 read_confidence(const char *text, const QcValue *value, QcVerdict *out)
 {
@@ -87,6 +92,7 @@ read_confidence(const char *text, const QcValue *value, QcVerdict *out)
 	}
 }
 
+/* How probable the label is, and whether that makes it another one. */
 static QcReading
 weigh(const QcReply *reply, const QcAsked *asked, const QcFinding *finding, QcVerdict *out)
 {
@@ -140,6 +146,7 @@ read_finding(const QcReply *reply, const QcAsked *asked, const QcFinding *findin
 	return QC_READ_OK;
 }
 
+/* For the report of a bad answer: it is as hostile as the rest of the reply. */
 static void
 quote(const char *s, char said[MAX_SAID + 1])
 {
@@ -174,6 +181,7 @@ qc_verdict_read(const QcReply *reply, const QcAsked *asked, QcVerdict *out, char
 	free(finding.said);
 	if (reading != QC_READ_OK)
 	{
+		/* What was filled in before it went wrong is nobody's answer. */
 		qc_verdict_free(out);
 		clear(out, asked);
 	}

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Doubling, so that a message with 1,000 labels takes a few steps. */
 static bool
 make_room(QcBuf *buf, size_t more)
 {

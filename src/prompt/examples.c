@@ -3,6 +3,9 @@
  * examples.c
  *	  The examples of a prompt: reading them, and writing them into it.
  *
+ * An example's text is shown as a JSON string: whatever is in it, a line
+ * "Answer:" of its own cannot be mistaken for ours.
+ *
  *-------------------------------------------------------------------------
  */
 #include "prompt/examples.h"
@@ -40,6 +43,7 @@ check_keys(const cJSON *object, int i, QcFault *fault)
 	return true;
 }
 
+/* To the letter: an example teaches how the label is written. */
 static int
 exact_label(const QcLabels *labels, const char *name)
 {

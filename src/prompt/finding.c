@@ -109,7 +109,10 @@ is_asked(const QcAsked *asked, int label)
 	return false;
 }
 
-/* The label whose code the text is, to the letter. */
+/*
+ * The label whose code the text is, to the letter: a model that writes "All"
+ * or "a" did not mean code A.
+ */
 static int
 find_code(const QcAsked *asked, const char *s, size_t len)
 {

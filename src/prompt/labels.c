@@ -3,6 +3,10 @@
  * labels.c
  *	  Making a set of labels, from names or from JSON, and checking it.
  *
+ * A label goes into a prompt, into a grammar and back out of an answer, so
+ * what could not make that round is refused here, where the user can still
+ * be told which label it is.
+ *
  *-------------------------------------------------------------------------
  */
 #include "prompt/labels.h"
@@ -94,6 +98,7 @@ compare_names(const void *a, const void *b)
 static bool
 check_duplicates(const QcLabels *labels, QcFault *fault)
 {
+	/* Sorted by name: pairs among 1,000 would cost a statement milliseconds. */
 	const QcLabel *sorted[QC_MAX_LABELS];
 	const QcLabel *twice = NULL;
 	int			i;
@@ -183,7 +188,10 @@ qc_labels_from_names(const char *const *name, int n, QcFault *fault)
 	return finish_labels(labels, good, fault);
 }
 
-/* One member of the JSON: a name, or a name with its description. */
+/*
+ * One member of the JSON: a name, or a name with its description.  Numbers are
+ * refused rather than printed: 1 and 1.0 would be two labels.
+ */
 static bool
 add_member(QcLabels *labels, const cJSON *member, bool keyed, QcFault *fault)
 {
@@ -225,6 +233,7 @@ qc_labels_from_json(const char *json, size_t len, QcFault *fault)
 	QcLabels   *labels;
 	cJSON	   *tree;
 
+	/* cJSON takes any bytes, and an escaped NUL for the end of a name. */
 	if (where < len)
 	{
 		qc_fault_at(fault, QC_STATUS_BAD_UTF8, -1, where);

@@ -108,6 +108,7 @@ bare_value(Scan *scan)
 	return value;
 }
 
+/* Models capitalise keys that they were shown in lower case. */
 static QcValue *
 member_named(QcObject *object, const char *key, size_t len)
 {
@@ -214,6 +215,7 @@ hex4(const char *s, size_t len)
 	return value;
 }
 
+/* One character as UTF-8; c is no surrogate and at most U+10FFFF. */
 static void
 add_char(QcBuf *buf, uint32_t c)
 {

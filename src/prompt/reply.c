@@ -3,6 +3,9 @@
  * reply.c
  *	  A server's answer body, whatever its kind, in one shape.
  *
+ * The shape of a body decides, not the kind of the server: gateways answer in
+ * another shape than what is behind them.
+ *
  *-------------------------------------------------------------------------
  */
 #include "prompt/reply.h"
@@ -68,6 +71,7 @@ plain_text(const cJSON *body)
 	return member(body, "label") != NULL ? cJSON_PrintUnformatted(body) : NULL;
 }
 
+/* Unknown names are no reason to refuse an answer. */
 static QcFinish
 finish_named(const char *name)
 {
@@ -171,6 +175,8 @@ read_answer(const cJSON *body, QcReply *out)
 			cJSON_IsObject(member(body, "message"));
 	if (!cJSON_IsObject(logprobs) && !cJSON_IsArray(logprobs))
 		logprobs = member(body, "logprobs");
+
+	/* Without memory for them there is still an answer, without a number. */
 	if (!qc_positions_read(logprobs, out))
 		qc_positions_free(out);
 	return true;

@@ -3,6 +3,10 @@
  * spelling.c
  *	  How each label would be spelt at the place where the answer has one.
  *
+ * Everything is compared as bytes: one token may hold an opening quote and a
+ * label's first letters, or half a character, and no server cuts its tokens
+ * where a label begins.
+ *
  *-------------------------------------------------------------------------
  */
 #include "prompt/spelling.h"
@@ -12,6 +16,7 @@
 #include <strings.h>
 
 #include "prompt/buf.h"
+#include "prompt/text.h"
 
 #define SPACES " \t\r\n"
 
@@ -19,21 +24,25 @@
 #define DELIMITERS SPACES "\"'`,}"
 
 /*
- * The labels share no allocation with the set: here they are escaped, or are
- * codes.
+ * White space round a name is left out: a span never has it, whatever the
+ * label and the answer have.
  */
 char *
 qc_label_spelt(const QcAsked *asked, int label, const QcSpan *span)
 {
 	const char *name = asked->labels->label[label].name;
+	size_t		start = 0;
+	size_t		end;
 	char		code[4];
 	QcBuf		buf = {0};
 
 	if (span->by_code)
 		name = qc_label_code(label, asked->labels->n, code);
+	end = strlen(name);
+	qc_trim_space(name, &start, &end);
 	if (!span->in_string)
-		return qc_strndup(name, strlen(name));
-	qc_buf_add_json(&buf, name, strlen(name));
+		return qc_strndup(name + start, end - start);
+	qc_buf_add_json(&buf, name + start, end - start);
 	if (buf.failed)
 	{
 		free(buf.data);

@@ -74,6 +74,7 @@ qc_subtree_add(QcVerdict *verdict, const int *member, int n, double mass)
 	return true;
 }
 
+/* The order of the others is kept: callers walk the list by index. */
 static void
 drop_subtree(QcVerdict *verdict, int i)
 {
@@ -92,6 +93,10 @@ qc_subtree_clear(QcVerdict *verdict)
 	verdict->subtree = NULL;
 }
 
+/*
+ * The walk hands out 1 in all, up to rounding; a reply with numbers that no
+ * softmax makes must not get further than this.
+ */
 bool
 qc_verdict_normalise(QcVerdict *verdict, int n)
 {
@@ -203,7 +208,10 @@ qc_verdict_refine(QcVerdict *verdict, int subtree, const QcVerdict *child, QcMod
 	if (!(sum > 0))
 		return;
 
-	/* Take it out of the list, keep its members until the end. */
+	/*
+	 * Take it out of the list, keep its members until the end.  Each member
+	 * gives its even share back and gets the child's instead.
+	 */
 	verdict->subtree[subtree].member = NULL;
 	drop_subtree(verdict, subtree);
 	for (i = 0; i < parent.n; i++)

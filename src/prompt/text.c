@@ -3,6 +3,9 @@
  * text.c
  *	  UTF-8: walking, clipping, mending and trimming.
  *
+ * Written out rather than taken from utf8proc: half of the input is hostile,
+ * and a bad byte must neither stop a walk nor be skipped unseen.
+ *
  *-------------------------------------------------------------------------
  */
 #include "prompt/text.h"
@@ -108,6 +111,7 @@ char *
 qc_utf8_mend(const char *s, size_t len)
 {
 	QcBuf		buf = {0};
+	/* The server's text type ends at a NUL, whatever follows. */
 	const char *nul = len > 0 ? memchr(s, '\0', len) : NULL;
 	size_t		at = 0;
 
@@ -170,6 +174,7 @@ char_before(const char *s, size_t start, size_t end, size_t *n)
 	return 0;
 }
 
+/* A byte that is no character stops the trimming: it is neither space nor quote. */
 static void
 trim(const char *s, size_t *start, size_t *end, bool (*off) (uint32_t))
 {

@@ -27,7 +27,7 @@ typedef struct JsonRow
 static const JsonRow json_rows[] = {
 	{"{\"a\": \"x\", \"b\": null}", QC_STATUS_OK, 0, NULL},
 	{"[\"a\", \"b\"]", QC_STATUS_OK, 0, NULL},
-	{" [\"a\"]\n", QC_STATUS_OK, 0, NULL},
+	{" [\"a\"]\t", QC_STATUS_OK, 0, NULL},
 	{"[\"US\", \"us\"]", QC_STATUS_OK, 0, NULL},
 	{"[\"\\u4e2d\\u6027\", \"say \\\"hi\\\"\"]", QC_STATUS_OK, 0, NULL},
 	{"{}", QC_STATUS_LABELS_EMPTY, -1, ""},

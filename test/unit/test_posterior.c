@@ -316,6 +316,11 @@ static const Row rows[] = {
 		.pos = {{{"_arr", .6}, {"_link", .2}, {"_up", .2}}, {{"ival", 1}}, {{END, 1}}},
 		.source = RENORM, .found = 0, .posterior = {.75, .25, 0}, .coverage = -1},
 
+	{.name = "labels with white space round them",
+		.label = {" refund", "bug "}, .content = "refund",
+		.pos = {{{" refund", .3}, {"refund", .3}, {"bug", .2}, {"x", .2}}, {{END, 1}}},
+		.source = RENORM, .found = 0, .posterior = {.75, .25}, .coverage = .8},
+
 	{.name = "one label",
 		.label = {"bug"}, .content = "bug",
 		.pos = {{{"bug", .9}, {"x", .1}}, {{END, 1}}},

@@ -1,0 +1,176 @@
+/*-------------------------------------------------------------------------
+ *
+ * test_memory.c
+ *	  Each allocation fails once: nothing crashes, leaks or lies.
+ *
+ * The linker sends the allocations of prompt/ here (--wrap), cJSON's come
+ * through its hooks.  Leaks are the sanitizer's to find.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "prompt/answer.h"
+
+#include "replies.h"
+#include "tap.h"
+
+extern void *__real_malloc(size_t size);
+extern void *__real_calloc(size_t n, size_t size);
+extern void *__real_realloc(void *p, size_t size);
+extern void *__wrap_malloc(size_t size);
+extern void *__wrap_calloc(size_t n, size_t size);
+extern void *__wrap_realloc(void *p, size_t size);
+
+/* The allocation that fails, counted down; 0: none does any more. */
+static long fail_at = 0;
+
+/* A verdict that a failed allocation made wrong. */
+static bool lied = false;
+
+static bool
+fails(void)
+{
+	return fail_at > 0 && --fail_at == 0;
+}
+
+void *
+__wrap_malloc(size_t size)
+{
+	return fails() ? NULL : __real_malloc(size);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_realloc(void *p, size_t size)
+{
+	return fails() ? NULL : __real_realloc(p, size);
+}
+
+static const char labels_json[] = "{\"card\": null, \"top_a\": \"x\", \"top_b\": null}";
+static const char examples_json[] =
+"[{\"input\": \"a\", \"label\": \"card\", \"confidence\": 1, \"reason\": \"x\"}]";
+
+static const Pos label_pos[] = {
+	{{"card", .5}, {"top", .3}, {"x", .2}}, {{END, 1}}
+};
+
+static const Pos object_pos[] = {
+	{{"{\"label\":\"", 1}}, {{"top", .6}, {"card", .4}}, {{"_a", .7}, {"_b", .3}},
+	{{"\",\"reason\":\"it is\"}", 1}}, {{END, 1}}
+};
+
+/* Prompt and messages; returns whether all of it worked. */
+static bool
+make_prompt(void)
+{
+	QcFault		fault = {0};
+	QcLabels   *labels = qc_labels_from_json(labels_json, strlen(labels_json), &fault);
+	QcPrompt   *prompt;
+	char	   *message;
+	bool		cut;
+	bool		good;
+
+	if (labels == NULL)
+		return false;
+	qc_labels_find(labels, "CARD", 4);
+	prompt = qc_prompt_create(labels, " some ", examples_json, false, &fault);
+	if (prompt == NULL)
+		return false;
+	good = qc_prompt_system(prompt, QC_MODE_VERBAL_REASON, true) != NULL;
+	message = qc_user_message("a <think> b", 11, 5, &cut);
+	good = good && message != NULL;
+	free(message);
+	qc_prompt_free(prompt);
+	return good;
+}
+
+/* A reply and its verdict; a failure may cost the number, never make one. */
+static bool
+read_reply(const char *body, size_t len, const QcAsked *asked, int label, double confidence)
+{
+	QcReply		reply;
+	QcVerdict	v;
+	char		said[81];
+	QcReading	reading;
+	bool		good = qc_reply_parse(body, len, &reply);
+
+	reading = qc_verdict_read(&reply, asked, &v, said);
+	if (reading == QC_READ_OK && (v.label != label ||
+								  (!isnan(v.confidence) && fabs(v.confidence - confidence) > 1e-9)))
+		lied = true;
+	else
+		good = good && reading == QC_READ_OK && !isnan(v.confidence);
+	if (reading == QC_READ_OK && v.nsubtrees > 0)
+	{
+		QcAsked		again = *asked;
+		QcVerdict	child;
+		const int	subset[] = {1, 2};
+
+		again.subset = subset;
+		again.nsubset = 2;
+		qc_verdict_read(&reply, &again, &child, NULL);
+		qc_verdict_refine(&v, 0, &child, asked->mode);
+		qc_verdict_free(&child);
+	}
+	qc_verdict_free(&v);
+	qc_reply_free(&reply);
+	return good;
+}
+
+static void
+test_prompt(void)
+{
+	long		n = 0;
+	bool		good;
+
+	do
+	{
+		fail_at = ++n;
+		good = make_prompt();
+	} while (fail_at == 0 && n < 10000);	/* until none was left to fail */
+	fail_at = 0;
+	tap_ok(good && n > 20, "a prompt", "%ld", n);
+}
+
+static void
+test_reply(const char *name, QcMode mode, const char *content, const Pos *pos, int npos,
+		   int label, double confidence)
+{
+	static Out	out;
+	QcFault		fault;
+	QcLabels   *labels = qc_labels_from_json(labels_json, strlen(labels_json), &fault);
+	QcAsked		asked = {labels, mode, false, NULL, 0};
+	long		n = 0;
+	bool		good;
+
+	put_body(&out, content, "stop", pos, npos, LLAMACPP);
+	do
+	{
+		fail_at = ++n;
+		good = read_reply(out.body, out.len, &asked, label, confidence);
+	} while (fail_at == 0 && n < 10000);
+	fail_at = 0;
+	tap_ok(good && !lied && n > 20, name, "%ld, lied %d", n, lied);
+	qc_labels_free(labels);
+}
+
+int
+main(void)
+{
+	cJSON_Hooks hooks = {__wrap_malloc, free};
+
+	cJSON_InitHooks(&hooks);
+	test_prompt();
+	test_reply("a label", QC_MODE_LABEL, "card", label_pos, 2, 0, .5 / .8);
+	test_reply("an object", QC_MODE_REASON, "{\"label\":\"top_a\",\"reason\":\"it is\"}", object_pos, 5, 1, .42);
+	return tap_end();
+}
