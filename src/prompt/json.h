@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * json.h
- *	  JSON that somebody else wrote, parsed within limits.
+ *	  JSON that a user wrote, parsed within limits.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,21 +14,15 @@
 
 /*
  * Arrays and objects in each other: no answer of a server has more than 8,
- * and cJSON recurses on our stack.
+ * and parsers recurse on our stack.
  */
 #define QC_MAX_DEPTH 64
-
-/* What a bare NaN becomes: no probability has such a logarithm. */
-#define QC_NOT_A_NUMBER 1e9
 
 /*
  * Parse a user's JSON: all of it, valid UTF-8 assumed.  NULL if it is not
  * JSON; *where then gets the byte at which the parser stopped.
  */
 extern cJSON *qc_json_parse(const char *s, size_t len, size_t *where);
-
-/* Parse a server's: bare NaN and Infinity are mended, what follows is ignored. */
-extern cJSON *qc_json_parse_lenient(const char *s, size_t len);
 
 /* Whether the text holds an escaped NUL, which cJSON would take for an end. */
 extern bool qc_json_has_nul(const char *s, size_t len);

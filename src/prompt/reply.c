@@ -17,6 +17,7 @@
 #include "prompt/complaint.h"
 #include "prompt/json.h"
 #include "prompt/token.h"
+#include "prompt/tree.h"
 
 static const cJSON *
 member(const cJSON *object, const char *key)
@@ -185,22 +186,20 @@ read_answer(const cJSON *body, QcReply *out)
 bool
 qc_reply_parse(const char *body, size_t len, QcReply *out)
 {
-	cJSON	   *tree;
+	QcTree		tree;
 	const cJSON *root;
 	bool		known;
 
 	memset(out, 0, sizeof(*out));
 	out->finish = QC_FINISH_OTHER;
 	out->prompt_tokens = out->cached_tokens = out->output_tokens = -1;
-	tree = qc_json_parse_lenient(body, len);
-	if (tree == NULL)
-		return false;
+	(void) qc_tree_parse(&tree, body, len);
 
 	/* Some gateways answer with a list of one. */
-	root = cJSON_IsArray(tree) ? tree->child : tree;
+	root = cJSON_IsArray(tree.root) ? tree.root->child : tree.root;
 	known = cJSON_IsObject(root) && read_answer(root, out);
 	known |= qc_complaint_read(root, out);
-	cJSON_Delete(tree);
+	qc_tree_free(&tree);
 	return known;
 }
 
