@@ -93,7 +93,7 @@ sub mock_get
 sub mock_stats { return decode_json(mock_get('/stats')) }
 sub mock_reset { return mock_get('/reset') }
 
-# The body of the latest request, or of the nth before it.
+# The body of the latest request, or a list of the latest n, oldest first.
 sub mock_last
 {
 	my ($n) = @_;
