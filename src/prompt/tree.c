@@ -23,8 +23,15 @@
 /* 16 kB of nodes; an answer of three tokens fills three. */
 #define BLOCK_NODES 250
 
+/* Fit an int for certain. */
+#define SHORT_DIGITS 9
+
 /* More digits than these change no double; they are left out. */
 #define MAX_DIGITS 18
+
+/* Both exact as doubles: their quotient is the nearest double, without help. */
+#define EXACT_TEN 22
+#define EXACT_MANTISSA (UINT64_C(1) << 53)
 
 /* Powers of ten in reach of a double, and some; beyond them all is 0 or infinite. */
 #define MAX_EXPONENT 400
@@ -252,6 +259,10 @@ scaled(uint64_t mantissa, int exponent)
 		1e0L, 1e1L, 1e2L, 1e3L, 1e4L, 1e5L, 1e6L, 1e7L, 1e8L, 1e9L, 1e10L, 1e11L, 1e12L, 1e13L,
 		1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L, 1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L
 	};
+	static const double exact_ten[] = {
+		1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+		1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22
+	};
 	const int	most = (int) (sizeof(ten) / sizeof(ten[0])) - 1;
 	long double value = (long double) mantissa;
 
@@ -261,6 +272,8 @@ scaled(uint64_t mantissa, int exponent)
 		return INFINITY;
 	if (exponent < -MAX_EXPONENT)
 		return 0;
+	if (exponent <= 0 && exponent >= -EXACT_TEN && mantissa < EXACT_MANTISSA)
+		return (double) mantissa / exact_ten[-exponent];
 	for (; exponent > most; exponent -= most)
 		value *= ten[most];
 	for (; exponent < -most; exponent += most)
@@ -274,6 +287,28 @@ set_number(cJSON *node, double value)
 	node->type = cJSON_Number;
 	node->valuedouble = value;
 	node->valueint = value >= INT_MAX ? INT_MAX : value <= INT_MIN ? INT_MIN : (int) value;
+}
+
+/* Most numbers of an answer are bytes and ids: false unless it is a short integer. */
+static bool
+parse_short(QcTreeParser *p, cJSON *node)
+{
+	char	   *at = p->at;
+	int			value = 0;
+
+	for (; *at >= '0' && *at <= '9'; at++)
+	{
+		if (at - p->at >= SHORT_DIGITS)
+			return false;
+		value = value * 10 + (*at - '0');
+	}
+	if (*at == '.' || *at == 'e' || *at == 'E')
+		return false;
+	p->at = at;
+	node->type = cJSON_Number;
+	node->valueint = value;
+	node->valuedouble = value;
+	return true;
 }
 
 static bool
@@ -417,7 +452,9 @@ parse_value(QcTreeParser *p, cJSON *node)
 		case '-':
 			return (p->at[1] >= '0' && p->at[1] <= '9') ? parse_number(p, node) : parse_word(p, node);
 		default:
-			return (*p->at >= '0' && *p->at <= '9') ? parse_number(p, node) : parse_word(p, node);
+			if (*p->at < '0' || *p->at > '9')
+				return parse_word(p, node);
+			return parse_short(p, node) || parse_number(p, node);
 	}
 }
 
