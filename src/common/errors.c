@@ -354,6 +354,21 @@ hint_for(const QcFailure *failure)
 	return hint.data;
 }
 
+/* The detail of a bad answer says itself who said what. */
+static const char *
+speaker(const QcFailure *failure)
+{
+	return failure->kind == QC_FAIL_BAD_ANSWER ? "" : "The server says: ";
+}
+
+char *
+qc_failure_reason(const QcFailure *failure)
+{
+	if (failure->detail[0] == '\0')
+		return pstrdup(failure->message);
+	return psprintf("%s. %s%s", failure->message, speaker(failure), failure->detail);
+}
+
 /*
  * Everything is converted before the error is built: a throw from within
  * ereport's arguments would lose the failure for another one.
@@ -366,13 +381,10 @@ qc_failure_raise(const QcFailure *failure)
 	char	   *detail = failure->detail[0] ? qc_utf8_to_server(failure->detail) : NULL;
 	char	   *hint = r->hint ? hint_for(failure) : NULL;
 
-	/* the detail of a bad answer says itself who said what */
-	const char *speaker = failure->kind == QC_FAIL_BAD_ANSWER ? "" : "The server says: ";
-
 	ereport(ERROR,
 			(errcode(r->sqlstate),
 			 errmsg_internal("%s", message),
-			 detail ? errdetail("%s%s", speaker, detail) : 0,
+			 detail ? errdetail("%s%s", speaker(failure), detail) : 0,
 			 hint ? errhint("%s", hint) : 0));
 	pg_unreachable();
 }

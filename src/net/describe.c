@@ -14,6 +14,9 @@
 
 #include "net/describe.h"
 
+/* Of a body that is no answer: enough to see what it is. */
+#define QC_SHOWN_BYTES	120
+
 QcReceived
 qc_describe_received(const QcHttp *http, const QcReply *reply, bool json)
 {
@@ -32,11 +35,11 @@ qc_describe_received(const QcHttp *http, const QcReply *reply, bool json)
 	return received;
 }
 
-/* "HTTP 500", or why there was no answer. */
+/* "HTTP 500", or why there was no answer or none that can be read. */
 static const char *
 status_words(char words[256], const QcHttp *http)
 {
-	if (http->status <= 0)
+	if (http->status <= 0 || (http->too_large && http->status < 300))
 		return qc_http_words(http, words);
 	snprintf(words, 256, "HTTP %d", http->status);
 	return words;
@@ -78,6 +81,9 @@ describe_user(QcFailure *failure, QcFailKind kind, QcEndpoint *endpoint,
 	if (kind == QC_FAIL_MODEL)
 		qc_failure_set(failure, kind, http->status,
 					   "inference server %s has no model \"%s\"", where, model);
+	else if (kind == QC_FAIL_AUTH && http->status == 403)
+		qc_failure_set(failure, kind, http->status,
+					   "inference server %s forbids the request (%s)", where, words);
 	else if (kind == QC_FAIL_AUTH)
 		qc_failure_set(failure, kind, http->status, endpoint->api_key ?
 					   "inference server %s refused the key (%s)" :
@@ -129,6 +135,19 @@ add_detail(QcFailure *failure, const QcEndpoint *endpoint, const QcReply *reply)
 	qc_failure_words(failure, words, endpoint->api_key);
 }
 
+/* What answers instead of an inference server shows best in how it begins. */
+static void
+add_beginning(QcFailure *failure, const QcEndpoint *endpoint, const QcHttp *http)
+{
+	char		words[QC_SHOWN_BYTES + 1];
+
+	/* a brace may be the request, echoed */
+	if (http->body == NULL || http->too_large || strchr("{[", http->body[0]) != NULL)
+		return;
+	strlcpy(words, http->body, sizeof(words));
+	qc_failure_words(failure, words, endpoint->api_key);
+}
+
 void
 qc_describe_failure(QcFailure *failure, QcFailKind kind, QcEndpoint *endpoint,
 				  int replica, const QcHttp *http, const QcReply *reply)
@@ -143,4 +162,6 @@ qc_describe_failure(QcFailure *failure, QcFailKind kind, QcEndpoint *endpoint,
 		describe_user(failure, kind, endpoint, where, http);
 	qc_failure_server(failure, endpoint->name);
 	add_detail(failure, endpoint, reply);
+	if (kind == QC_FAIL_PROTOCOL && failure->detail[0] == '\0')
+		add_beginning(failure, endpoint, http);
 }

@@ -17,7 +17,7 @@
 /* A body's fields beside the two messages. */
 #define QC_BODY_ROOM		2048
 
-static bool
+bool
 qc_shape_gives_logprobs(const QcFacts *facts)
 {
 	return facts->stage != QC_STAGE_NONE && facts->api != QC_API_INFERENCE

@@ -27,6 +27,9 @@ typedef struct QcShape
 	long		context_tokens; /* that the body itself asks for (Ollama), else 0 */
 } QcShape;
 
+/* Does a server with these facts give probabilities, as far as is known? */
+extern bool qc_shape_gives_logprobs(const QcFacts *facts);
+
 /* The mode of a request to a server with these facts. */
 extern QcMode qc_shape_mode(const QcFacts *facts, bool with_reason);
 

@@ -21,6 +21,7 @@
 #include "common/guc.h"
 #include "common/statement.h"
 #include "net/call.h"
+#include "net/shape.h"
 #include "query/ask.h"
 
 /* The text in UTF-8, or what is wrong with it. */
@@ -90,13 +91,17 @@ raise_or_count(QcStatement *statement, const QcFailure *failure)
 	statement->failed[failure->kind]++;
 }
 
-/* Say once a session that the number is not what the user may take it for. */
+/*
+ * Say once a session that the number is not what the user may take it for.
+ * One answer without a usable probability does not say that of its server.
+ */
 static void
-tell_source(const QcEndpoint *endpoint, const QcVerdict *verdict)
+tell_source(QcEndpoint *endpoint, const QcVerdict *verdict)
 {
 	static bool told = false;
 
-	if (told || (verdict->source != QC_SOURCE_VERBAL && verdict->source != QC_SOURCE_NONE))
+	if (told || (verdict->source != QC_SOURCE_VERBAL && verdict->source != QC_SOURCE_NONE) ||
+		qc_shape_gives_logprobs(qc_endpoint_facts(endpoint)))
 		return;
 	told = true;
 	ereport(NOTICE,

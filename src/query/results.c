@@ -97,7 +97,7 @@ qc_result_keep(QcStatement *statement, const QcResultKey *key,
 	if (failure)
 	{
 		filled.failed = failure->kind;
-		filled.words = MemoryContextStrdup(results->cxt, failure->message);
+		filled.words = MemoryContextStrdup(results->cxt, qc_failure_reason(failure));
 	}
 	else
 		fill_verdict(&filled, results->cxt, verdict, n);
