@@ -87,6 +87,28 @@ is_end_token(const char *text)
 }
 
 /*
+ * Whether bytes may be those of a token that is shown so.  A fragment of a
+ * character has no text, and each server shows it in its own way (llama.cpp
+ * leaves it out at the end of a token); some trim the text; anything else
+ * that differs is not this token.
+ */
+static bool
+is_consistent(const char *text, const QcToken *token)
+{
+	const char *bytes = token->bytes + strspn(token->bytes, " ");
+	size_t		n;
+
+	if (token->len == 0)
+		return text[0] == '\0';
+	if (strstr(text, QC_REPLACEMENT) != NULL || strncmp(text, "bytes:", 6) == 0 ||
+		strncmp(text, "<0x", 3) == 0 || text[0] == '\0')
+		return true;
+	text += strspn(text, " ");
+	n = strlen(text);
+	return strncmp(bytes, text, n) == 0 && (bytes[n] == '\0' || (bytes[n] & 0x80) != 0);
+}
+
+/*
  * The bytes of a token.  The array of bytes is the truth on llama.cpp and
  * SGLang; on vLLM and Ollama it is made from the text, where a fragment is
  * already lost, and may be missing or empty.
@@ -94,8 +116,7 @@ is_end_token(const char *text)
 static bool
 read_token_bytes(const char *text, const cJSON *bytes, QcToken *token)
 {
-	if (!is_end_token(text) && read_bytes(bytes, token) &&
-		(token->len > 0 || text[0] == '\0'))
+	if (!is_end_token(text) && read_bytes(bytes, token) && is_consistent(text, token))
 	{
 		if (strstr(token->bytes, QC_REPLACEMENT) != NULL)
 			token->len = -1;

@@ -174,7 +174,7 @@ typedef struct FindRow
 
 static const char *const find_names[] = {
 	"refund", "Bug Report", "\xE7\xA7\x91\xE6\x8A\x80", "US", "us", "caf\xC3\xA9", "\"quoted\"",
-	"ABC\xEF\xBC\x91", "spam", "stra\xC3\x9F" "e", " spaced "
+	"ABC\xEF\xBC\x91", "spam", ("stra\xC3\x9F" "e"), " spaced "
 };
 
 static const FindRow find_rows[] = {

@@ -99,6 +99,9 @@ static const Row rows[] = {
 	{"of a text that was trimmed", CHAT("\"ab\"", ENTRIES("{\"token\":\" a\",\"logprob\":0},{\"token\":\"b\\n\",\"logprob\":0}")), true, "ab", QC_FINISH_STOP, 2, false, NULL, NULL, 0},
 	{"an empty list", CHAT("\"ab\"", ENTRIES("")), true, "ab", QC_FINISH_STOP, 0, false, NULL, NULL, 0},
 	{"token ids for tokens", CHAT("\"a\"", ENTRIES("{\"token\":\"token_id:32\",\"logprob\":0}")), true, "a", QC_FINISH_STOP, 0, true, NULL, NULL, 0},
+	{"bytes of another token", CHAT("\"a\"", ENTRIES("{\"token\":\"xa\",\"bytes\":[97],\"logprob\":0}")), true, "a", QC_FINISH_STOP, 0, true, NULL, NULL, 0},
+	{"bytes of a fragment, OpenAI's spelling", CHAT("\"\xE4\xB8\xAD\"", ENTRIES("{\"token\":\"bytes:\\\\xe4\\\\xb8\",\"bytes\":[228,184],\"logprob\":0},{\"token\":\"<0xAD>\",\"bytes\":[173],\"logprob\":0}")), true, "\xE4\xB8\xAD", QC_FINISH_STOP, 2, false, NULL, NULL, 0},
+	{"bytes with the space that the text lost", CHAT("\" a\"", ENTRIES("{\"token\":\"a\",\"bytes\":[32,97],\"logprob\":0}")), true, " a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
 	{"bytes that are none", CHAT("\"a\"", ENTRIES("{\"token\":\"a\",\"bytes\":[300],\"logprob\":0}")), true, "a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
 	{"entries that are none", CHAT("\"a\"", ENTRIES("1,null")), true, "a", QC_FINISH_STOP, 0, true, NULL, NULL, 0}
 };
