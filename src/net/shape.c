@@ -10,6 +10,8 @@
 #include "net/cut.h"
 #include "net/kind.h"
 #include "net/shape.h"
+#include "net/template.h"
+#include "prompt/buf.h"
 
 /* What an answer without a reason may take, when nothing better is known. */
 #define QC_LABEL_TOKENS		64
@@ -49,27 +51,65 @@ qc_shape_max_chars(const QcEndpoint *endpoint, const QcFacts *facts, const char 
 							 with_reason ? endpoint->max_tokens : QC_LABEL_TOKENS);
 }
 
-static long
-qc_shape_number(const cJSON *object, const char *name)
+/* The body as a tree, for what no template holds. */
+static char *
+qc_shape_print(QcShape *shape, const QcBodySpec *spec)
 {
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+	cJSON	   *body = qc_kind_of(shape->facts.api)->body(spec);
+	char	   *printed = NULL;
 
-	return cJSON_IsNumber(item) && item->valuedouble > 0 && item->valuedouble < 1e9
-		? (long) item->valuedouble : 0;
+	if (body != NULL)
+	{
+		qc_template_limits(body, &shape->answer_tokens, &shape->context_tokens);
+		printed = cJSON_PrintBuffered(body, (int) (strlen(spec->system) + strlen(spec->user)
+												   + QC_BODY_ROOM), false);
+	}
+	cJSON_Delete(body);
+	return printed;
 }
 
-/* The limits that the kind (or extra_body) wrote: read back, not guessed. */
+/* A text as a JSON string: whole runs at a time, since most have no escapes. */
 static void
-qc_shape_limits(QcShape *shape, const cJSON *body)
+qc_shape_add_text(QcBuf *body, const char *text)
 {
-	const cJSON *options = cJSON_GetObjectItemCaseSensitive(body, "options");
+	qc_buf_add(body, "\"", 1);
+	while (*text != '\0')
+	{
+		size_t		run = 0;
+		char		escape[8];
 
-	shape->context_tokens = qc_shape_number(options, "num_ctx");
-	shape->answer_tokens = Max(qc_shape_number(options, "num_predict"),
-							   Max(qc_shape_number(body, "max_tokens"),
-								   qc_shape_number(body, "max_completion_tokens")));
-	if (shape->answer_tokens == 0)
-		shape->answer_tokens = QC_LABEL_TOKENS;
+		while ((unsigned char) text[run] >= 0x20 && text[run] != '"' && text[run] != '\\')
+			run++;
+		qc_buf_add(body, text, run);
+		text += run;
+		if (*text == '\0')
+			break;
+		if (*text == '"' || *text == '\\')
+			snprintf(escape, sizeof(escape), "\\%c", *text);
+		else if (*text == '\n')
+			strcpy(escape, "\\n");
+		else
+			snprintf(escape, sizeof(escape), "\\u%04x", (unsigned char) *text);
+		qc_buf_adds(body, escape);
+		text++;
+	}
+	qc_buf_add(body, "\"", 1);
+}
+
+static char *
+qc_shape_write(QcShape *shape, const QcBodySpec *spec)
+{
+	const QcTemplate *template = qc_template_get(spec);
+	QcBuf		body = {0};
+
+	if (template == NULL)
+		return qc_shape_print(shape, spec);
+	shape->answer_tokens = template->answer_tokens;
+	shape->context_tokens = template->context_tokens;
+	qc_buf_adds(&body, template->before);
+	qc_shape_add_text(&body, spec->user);
+	qc_buf_adds(&body, template->after);
+	return qc_buf_take(&body);
 }
 
 char *
@@ -79,8 +119,7 @@ qc_shape_body(QcShape *shape, QcEndpoint *endpoint, QcPrompt *prompt,
 	QcBodySpec	spec = {0};
 	size_t		chars = qc_cut_chars(text, len);
 	char	   *user = NULL;
-	cJSON	   *body = NULL;
-	char	   *printed = NULL;
+	char	   *body = NULL;
 
 	shape->chars = shape->max_chars > 0 ? Min(chars, shape->max_chars) : chars;
 	shape->was_cut = false;
@@ -97,15 +136,10 @@ qc_shape_body(QcShape *shape, QcEndpoint *endpoint, QcPrompt *prompt,
 		spec.max_tokens = endpoint->max_tokens;
 		spec.facts = &shape->facts;
 		spec.extra_body = endpoint->extra_body;
-		body = qc_kind_of(shape->facts.api)->body(&spec);
+		body = qc_shape_write(shape, &spec);
 	}
-	if (body != NULL)
-	{
-		qc_shape_limits(shape, body);
-		printed = cJSON_PrintBuffered(body, (int) (strlen(shape->system) + strlen(user)
-												   + QC_BODY_ROOM), false);
-	}
-	cJSON_Delete(body);
+	if (shape->answer_tokens == 0)
+		shape->answer_tokens = QC_LABEL_TOKENS;
 	free(user);
-	return printed;
+	return body;
 }
