@@ -32,7 +32,7 @@
 #include "prompt/text.h"
 
 /* No request asks for as many; a hostile body's alternatives cost squares. */
-#define MAX_TOKENS 256
+#define MAX_TOKENS 64
 
 /* A probability that a grammar's mask leaves is far below; rounding is too. */
 #define OUTSIDE_MASS 1e-6
