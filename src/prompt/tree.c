@@ -130,26 +130,29 @@ put_utf8(char *to, unsigned long c)
 	return n;
 }
 
-/* What follows \u: a character or a surrogate pair.  Bytes written, 0: wrong. */
+/*
+ * What follows \u: a character or a surrogate pair.  Half a pair, where a
+ * server cut its text, is U+FFFD: one character must not cost the answer.
+ * Bytes written, 0: wrong.
+ */
 static int
 unescape_unicode(QcTreeParser *p, char *to)
 {
 	long		c = hex4(p->at, p->end);
-	long		low;
+	long		low = -1;
 
-	if (c < 0 || (c >= 0xDC00 && c <= 0xDFFF))
+	if (c < 0)
 		return 0;
 	p->at += 4;
-	if (c >= 0xD800 && c <= 0xDBFF)
-	{
-		if (p->end - p->at < 6 || p->at[0] != '\\' || p->at[1] != 'u')
-			return 0;
+	if (c >= 0xD800 && c <= 0xDBFF && p->end - p->at >= 6 && p->at[0] == '\\' && p->at[1] == 'u')
 		low = hex4(p->at + 2, p->end);
-		if (low < 0xDC00 || low > 0xDFFF)
-			return 0;
+	if (low >= 0xDC00 && low <= 0xDFFF)
+	{
 		p->at += 6;
 		c = 0x10000 + ((c & 0x3FF) << 10 | (low & 0x3FF));
 	}
+	else if (c >= 0xD800 && c <= 0xDFFF)
+		c = 0xFFFD;
 	return put_utf8(to, (unsigned long) c);
 }
 
