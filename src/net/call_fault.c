@@ -25,8 +25,11 @@
 /* A model that is being loaded is there at once when it is there. */
 #define QC_LONGEST_LOADING_MS	2000
 
-/* Promised for an address where nobody listens, all replicas together. */
-#define QC_CONNECT_PROMISE_MS	3000
+/*
+ * 3 s are promised for addresses where nobody listens, all replicas together;
+ * the rest is for what stands around it.
+ */
+#define QC_CONNECT_PROMISE_MS	2800
 #define QC_LEAST_CONNECT_MS		100
 
 #define QC_NOTICE_EVERY_US		(30 * USECS_PER_SEC)

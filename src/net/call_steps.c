@@ -141,8 +141,25 @@ qc_call_get_facts(QcCall *call)
 	call->probed = false;
 	call->probe_mine = endpoint->probe == NULL;
 	call->probe = qc_probe_start(endpoint, call->replica, qc_call_probed, call);
-	qc_call_watch(call);
+	if (call->unconnected > 0)
+		qc_timer_arm(&call->timer, qc_call_connect_ms(call), false);
+	else
+		qc_call_watch(call);
 	return false;
+}
+
+/*
+ * The timer of a probe.  After a replica where nobody listened, the next must
+ * be reached within what is left of the promise.
+ */
+static void
+qc_call_watch_probe(QcCall *call)
+{
+	if (call->unconnected > 0 && qc_call_impatient(call)
+		&& !qc_probe_is_connected(call->probe))
+		qc_call_fail(call);
+	else
+		qc_call_watch(call);
 }
 
 /* The probe's failure is the call's; a joined probe says nothing of our replica. */
@@ -274,6 +291,8 @@ qc_call_tick(void *arg)
 			qc_call_proceed(call);
 			break;
 		case QC_CALL_PROBE:
+			qc_call_watch_probe(call);
+			break;
 		case QC_CALL_FLIGHT:
 			qc_call_watch(call);
 			break;

@@ -84,6 +84,16 @@ qc_http_limit_connect(QcHttp *http, int ms)
 		qc_easy_limit_connect(http->easy, ms);
 }
 
+bool
+qc_http_is_connected(const QcHttp *http)
+{
+	curl_off_t	sending_at = 0;
+
+	if (http->easy != NULL)
+		curl_easy_getinfo(http->easy->curl, CURLINFO_PRETRANSFER_TIME_T, &sending_at);
+	return sending_at > 0 || http->connected;
+}
+
 /* Retry-After in seconds or as a date; libcurl gives 0 for "not told". */
 static int64
 qc_http_retry_after(CURL *curl)

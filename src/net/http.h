@@ -64,6 +64,9 @@ extern QcHttp *qc_http_start(QcEndpoint *endpoint, int replica, bool at_root,
 							 const char *path, char *body,
 							 QcHttpDone on_done, void *arg);
 
+/* Of a request under way: is it through to the server already? */
+extern bool qc_http_is_connected(const QcHttp *http);
+
 /* Right after the start: less time to connect than the endpoint's option says. */
 extern void qc_http_limit_connect(QcHttp *http, int ms);
 

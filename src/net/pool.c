@@ -31,8 +31,11 @@
 
 #define QC_NEVER				PG_INT64_MAX
 
-/* Kept connections; grows with the requests in flight. */
-#define QC_MIN_CONNECTIONS		64
+/*
+ * Connections that are kept idle: as many as there are requests in flight, so
+ * that none is closed between two of a statement, and at least this many.
+ */
+#define QC_MIN_CONNECTIONS		8
 
 typedef struct QcPool
 {
@@ -99,6 +102,13 @@ qc_timer_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg
 }
 
 static void
+qc_pool_keep_connections(long n)
+{
+	pool.connections = n;
+	curl_multi_setopt(pool.multi, CURLMOPT_MAXCONNECTS, n);
+}
+
+static void
 qc_pool_make_multi(void)
 {
 	/* Counted by libcurl; never undone, since connections live on. */
@@ -113,8 +123,7 @@ qc_pool_make_multi(void)
 	ReserveExternalFD();
 	curl_multi_setopt(pool.multi, CURLMOPT_SOCKETFUNCTION, qc_on_socket);
 	curl_multi_setopt(pool.multi, CURLMOPT_TIMERFUNCTION, qc_on_timer);
-	pool.connections = QC_MIN_CONNECTIONS;
-	curl_multi_setopt(pool.multi, CURLMOPT_MAXCONNECTS, pool.connections);
+	qc_pool_keep_connections(QC_MIN_CONNECTIONS);
 }
 
 /* Each piece is made if it is missing, so an error in the middle is no harm. */
@@ -295,6 +304,10 @@ qc_pool_harvest(void)
 		http->queued = true;
 		dlist_push_tail(&pool.ended, &http->node);
 	}
+
+	/* A statement ends: what it kept beyond need is closed as its last end. */
+	if (pool.in_flight < pool.connections / 2 && pool.connections > QC_MIN_CONNECTIONS)
+		qc_pool_keep_connections(Max(pool.connections / 2, QC_MIN_CONNECTIONS));
 }
 
 /* Call completions.  One that throws leaves the others for the next round. */
@@ -396,8 +409,7 @@ qc_pool_in_flight(void)
 
 /*
  * libcurl makes itself due at once for a new transfer, so the next round
- * starts it.  Connections beyond MAXCONNECTS are closed at the end of their
- * request: keep as many as have been in use together.
+ * starts it.
  */
 void
 qc_pool_add(QcHttp *http)
@@ -406,10 +418,7 @@ qc_pool_add(QcHttp *http)
 
 	qc_pool_ready();
 	if (pool.in_flight >= pool.connections)
-	{
-		pool.connections *= 2;
-		curl_multi_setopt(pool.multi, CURLMOPT_MAXCONNECTS, pool.connections);
-	}
+		qc_pool_keep_connections(2 * pool.connections);
 	rc = curl_multi_add_handle(pool.multi, http->easy->curl);
 	if (rc != CURLM_OK)
 		ereport(ERROR,

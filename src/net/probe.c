@@ -547,3 +547,10 @@ qc_probe_free(QcProbe *probe)
 	}
 	free(probe);
 }
+
+bool
+qc_probe_is_connected(const QcProbe *probe)
+{
+	return probe->run != NULL && probe->run->http != NULL
+		&& qc_http_is_connected(probe->run->http);
+}

@@ -37,4 +37,7 @@ extern QcProbe *qc_probe_start(QcEndpoint *endpoint, int replica,
 							   QcProbeDone done, void *arg);
 extern void qc_probe_free(QcProbe *probe);
 
+/* Did the GET under way reach the server already? */
+extern bool qc_probe_is_connected(const QcProbe *probe);
+
 #endif							/* QC_PROBE_H */

@@ -26,7 +26,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(start_mock stop_mock mock_port mock_get mock_stats mock_reset mock_last
-  start_node server url unused_url run_sql value session wait_until seconds backend_fds);
+  start_node server url unused_url black_hole_url run_sql value session wait_until seconds backend_fds);
 
 # 14 has the node class under another name.
 my $node_class = 'PostgreSQL::Test::Cluster';
@@ -118,6 +118,23 @@ sub unused_url
 
 	close $sock;
 	return "http://127.0.0.1:$port/v1";
+}
+
+# An address that takes no connection and refuses none: a full queue of a
+# listener that accepts nothing.
+my @hole;
+
+sub black_hole_url
+{
+	my $listen = IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1') or die $!;
+
+	push @hole, $listen;
+	push @hole, IO::Socket::INET->new(
+		PeerAddr => '127.0.0.1',
+		PeerPort => $listen->sockport,
+		Blocking => 0)
+	  for 1 .. 4;
+	return 'http://127.0.0.1:' . $listen->sockport . '/v1';
 }
 
 # A running server with the extension in database postgres.

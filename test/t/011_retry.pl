@@ -89,7 +89,11 @@ sub at_once
 at_once('refused', qr/could not connect to 127\.0\.0\.1:\d+: connection refused/, unused_url());
 at_once('two replicas refused', qr/connection refused/, unused_url() . ',' . unused_url());
 at_once('unknown host', qr/unknown host name/, 'http://no-such-host.invalid/v1');
-at_once('no route', qr/could not connect to 192\.0\.2\.1/, 'http://192.0.2.1/v1');
+at_once('no answer to a connect', qr/could not connect to .*: no connection within/, black_hole_url());
+at_once('two of these', qr/could not connect to .*: no connection within/,
+	black_hole_url() . ',' . black_hole_url());
+at_once('two of these, known kind', qr/could not connect to .*: no connection within/,
+	black_hole_url() . ',' . black_hole_url(), api => 'openai', model => 'm');
 at_once('key missing', qr/asks for a key \(HTTP 401\)/, url($plain, 'need_key=k'));
 at_once('unknown model', qr/has no model "mine"/, url($plain, 'fail=404'), model => 'mine');
 at_once('not HTTP', qr/does not answer as an inference server/, url($plain, 'noheader=1'));
