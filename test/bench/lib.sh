@@ -78,7 +78,20 @@ server() {
 		OPTIONS (url 'http://127.0.0.1:$PORT/$keys/v1'$(printf ', %s' "$@" | sed 's/^, $//'))"
 }
 
-# timed: the seconds of each statement after \timing on, one a line, of a psql script on standard input
+build_client() {
+	local flags
+	read -ra flags < <(pkg-config --cflags --libs libcurl)
+	cc -O2 -D_GNU_SOURCE -o "$RUN_DIR/client" "$BENCH/client.c" "${flags[@]}" || give_up 1 "the client does not build"
+}
+
+# take_body SQL: the body of a call with the text @TEXT@, as the mock saw it: what other clients send
+take_body() {
+	demo_psql -q -c "$1" >/dev/null
+	curl -sS "http://127.0.0.1:$PORT/last" >"$RUN_DIR/body"
+	grep -q '@TEXT@' "$RUN_DIR/body" || give_up 1 "the mock did not see the request"
+}
+
+# timed: the milliseconds of each statement after \timing on, one a line, of a psql script on standard input
 timed() { demo_psql -At -f - | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'; }
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
