@@ -31,7 +31,7 @@ static bool
 is_subset(const Shape *s)
 {
 	for (size_t i = 0; i < s->n_choices; i++)
-		if (labels_find(s->listed, s->n_listed, s->choice[i].name) < 0)
+		if (labels_find(s->listed, s->n_listed, s->choice[i].name, i) < 0)
 			return false;
 	return s->n_listed > 0;
 }
@@ -54,7 +54,7 @@ give_probabilities(Shape *s, Str text, double conf)
 	score_posterior(text, names, n, conf, p);
 	for (size_t i = 0; i < s->n_choices; i++)
 	{
-		ptrdiff_t	at = subset ? labels_find(names, n, s->choice[i].name) : (ptrdiff_t) i;
+		ptrdiff_t	at = subset ? labels_find(names, n, s->choice[i].name, i) : (ptrdiff_t) i;
 
 		s->choice[i].p = p[at];
 		sum += p[at];

@@ -213,6 +213,7 @@ ask_options(Ask *ask)
 	ask->max_tokens = int_option(options, ask->native ? "num_predict" : "max_tokens", -1);
 	if (ask->max_tokens < 0)
 		ask->max_tokens = int_option(options, "max_completion_tokens", -1);
+	ask->num_ctx = ask->native ? int_option(options, "num_ctx", 0) : 0;
 	/* Ollama's own API streams unless told not to. */
 	ask->stream = cJSON_IsTrue(stream) || (ask->native && !cJSON_IsFalse(stream));
 }

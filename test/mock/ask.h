@@ -33,6 +33,7 @@ typedef struct Ask
 	int			top;			/* -1: not asked for */
 	bool		token_ids;		/* return_tokens_as_token_ids */
 	int			max_tokens;		/* -1: no limit */
+	int			num_ctx;		/* Ollama's option; 0: not given */
 	bool		stream;
 } Ask;
 

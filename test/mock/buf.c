@@ -93,7 +93,8 @@ buf_json(Buf *b, Str s)
 		json_escape(b, c);
 		from = i + 1;
 	}
-	buf_add(b, s.p + from, s.n - from);
+	if (s.n > from)
+		buf_add(b, s.p + from, s.n - from);
 }
 
 void
@@ -116,14 +117,27 @@ buf_uint(Buf *b, unsigned long long v)
 	buf_add(b, digits + at, sizeof(digits) - at);
 }
 
-/* Twelve digits: enough for a test to compare probabilities to 1e-9. */
+/*
+ * Twelve decimals, without printf: logprobs are most of what the mock prints.
+ * Numbers must be smaller than 1e6 in size, as logarithms are.
+ */
 void
 buf_real(Buf *b, double v)
 {
-	if (v == 0)
-		buf_lit(b, "0.0");
-	else
-		buf_fmt(b, "%.12g", v);
+	unsigned long long scaled = (unsigned long long) ((v < 0 ? -v : v) * 1e12 + 0.5);
+	unsigned long long fraction = scaled % 1000000000000;
+	char		digits[12];
+	size_t		n = sizeof(digits);
+
+	if (v < 0 && scaled > 0)
+		buf_char(b, '-');
+	buf_uint(b, scaled / 1000000000000);
+	buf_char(b, '.');
+	for (size_t i = n; i > 0; i--, fraction /= 10)
+		digits[i - 1] = (char) ('0' + fraction % 10);
+	while (n > 1 && digits[n - 1] == '0')
+		n--;
+	buf_add(b, digits, n);
 }
 
 void

@@ -103,7 +103,6 @@ unknown_model(Fault *f, const Ask *ask, const Behaviour *b)
 	else
 		buf_fmt(&text, "The model `%.*s` does not exist.", (int) ask->model.n, ask->model.p);
 	refuse(f, 404, arena_copy(buf_view(&text)));
-	f->code = ask->kind == KIND_OPENAI ? "model_not_found" : NULL;
 	buf_free(&text);
 	return true;
 }

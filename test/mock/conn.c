@@ -150,7 +150,7 @@ delay_of(const Conn *c, uint64_t text_hash)
 
 	if (b->jitter > 0)
 		ms += b->jitter * score_unit(text_hash);
-	return (uint64_t) (ms * (double) MSEC);
+	return ms > 0 ? (uint64_t) (ms * (double) MSEC) : 0;
 }
 
 /* A slot is free, or none is needed. */

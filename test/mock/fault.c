@@ -249,7 +249,8 @@ fault_context(Fault *f, Kind kind, int n_prompt, int n_ctx)
 		default:
 			f->message = format("This model's maximum context length is %d tokens. However, your messages "
 								"resulted in %d tokens. Please reduce the length of the messages.", n_ctx, n_prompt);
-			f->code = "context_length_exceeded";
+			if (kind != KIND_VLLM_OLD)
+				f->code = "context_length_exceeded";
 	}
 }
 
@@ -275,7 +276,7 @@ static const NamedFault named[] = {
 	{"text", {.status = 500,.form = FORM_PLAIN_TEXT}},
 	{"string", {.status = 500,.form = FORM_STRING}},
 	{"auth", {.status = 401}},
-	{"model", {.status = 404,.code = "model_not_found"}},
+	{"model", {.status = 404}},
 	{"loading", {.status = 503,.form = FORM_OPENAI,.message = TEXT("Loading model"),
 	.type = "unavailable_error"}},
 	{"quota", {.status = 429,.form = FORM_OPENAI,
@@ -342,15 +343,18 @@ write_html(Buf *b, int status)
 static void
 write_code(Buf *b, Kind kind, const Fault *f)
 {
-	if (f->code)
+	if (f->status == 200)
+		buf_lit(b, "503");		/* an error inside a success */
+	else if (f->code)
 		buf_quoted(b, str_of(f->code));
 	else if (kind == KIND_OPENAI)
 		buf_str(b, f->status == 401 ? STR("\"invalid_api_key\"") :
+				f->status == 404 ? STR("\"model_not_found\"") :
 				f->status == 429 ? STR("\"rate_limit_exceeded\"") : STR("null"));
 	else if (kind == KIND_OLLAMA)
 		buf_lit(b, "null");
 	else
-		buf_uint(b, f->status == 200 ? 503 : (unsigned) f->status);
+		buf_uint(b, (unsigned) f->status);
 }
 
 static void

@@ -162,12 +162,14 @@ parse_plain(Parser *g)
 {
 	Buf			text = {0};
 	const char *before = g->p;
+	size_t		before_len = 0;
 
 	do
 	{
 		if (g->p + 1 < g->end && *g->p == '\\' && strchr("dws", g->p[1]))
 			break;
 		before = g->p;
+		before_len = text.len;
 		if (*g->p == '\\' && g->p + 1 < g->end)
 		{
 			g->p++;
@@ -176,9 +178,9 @@ parse_plain(Parser *g)
 		else
 			buf_char(&text, *g->p++);
 	} while (g->p < g->end && !strchr("()[]|.*+?{", *g->p));
-	if (g->p < g->end && text.len > 1 && strchr("*+?{", *g->p))
+	if (g->p < g->end && before_len > 0 && strchr("*+?{", *g->p))
 	{
-		text.len--;
+		text.len = before_len;
 		g->p = before;
 	}
 	return literal_node(&text);
@@ -300,8 +302,11 @@ parse_seq(Parser *g)
 	skip_space(g, false);
 	while (!g->bad && !ends_sequence(g))
 	{
+		const char *before = g->p;
+
 		*last = parse_repeated(g);
 		last = &(*last)->next;
+		g->bad |= g->p == before;
 		skip_space(g, false);
 	}
 	return seq;

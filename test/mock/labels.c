@@ -14,9 +14,12 @@
 
 #include "arena.h"
 
+/* hint: where it probably is, since requests list labels in one order. */
 ptrdiff_t
-labels_find(const Str *names, size_t n, Str name)
+labels_find(const Str *names, size_t n, Str name, size_t hint)
 {
+	if (hint < n && str_eq(names[hint], name))
+		return (ptrdiff_t) hint;
 	for (size_t i = 0; i < n; i++)
 		if (str_eq(names[i], name))
 			return (ptrdiff_t) i;

@@ -19,6 +19,6 @@ typedef struct Listed
 } Listed;
 
 extern void labels_listed(Listed *l, Str system, const Str *known, size_t n_known);
-extern ptrdiff_t labels_find(const Str *names, size_t n, Str name);
+extern ptrdiff_t labels_find(const Str *names, size_t n, Str name, size_t hint);
 
 #endif							/* MOCK_LABELS_H */

@@ -144,7 +144,7 @@ print_bytes(Buf *out, Str s)
 static void
 print_token(Printer *pr, Str token, bool chosen, Str prefix)
 {
-	Str			shown = token.p ? token : str_of(pr->kind->eos);
+	Str			shown = token.p ? token : str_of(pr->kind->eos ? pr->kind->eos : "");
 	int			id = token.p ? token_id(token) : EOS_ID;
 	bool		true_bytes = pr->spelling == SPELL_BYTES || pr->spelling == SPELL_OPENAI;
 	Str			bytes;
@@ -182,7 +182,7 @@ print_illegal(Printer *pr)
 	else if (pr->kind->floor == 0)
 		buf_lit(pr->out, "null");
 	else
-		buf_fmt(pr->out, "%.1f", pr->kind->floor);
+		buf_real(pr->out, pr->kind->floor);
 }
 
 static void

@@ -47,6 +47,9 @@ typedef struct Maker
 	size_t		n_toks;
 	Str		  **path;			/* tokens of each choice */
 	size_t	   *path_len;
+	size_t	   *live;			/* choices that share the winner's first live_j tokens */
+	size_t		n_live;
+	size_t		live_j;
 	bool		masked;
 	bool		true_bytes;		/* fragments keep their bytes */
 	size_t		room;
@@ -91,12 +94,23 @@ listed(const Maker *m, Str token)
 /* ---- the label ---- */
 
 static void
+all_live(Maker *m)
+{
+	m->live_j = 0;
+	m->n_live = m->a->shape.n_choices;
+	for (size_t i = 0; i < m->n_live; i++)
+		m->live[i] = i;
+}
+
+static void
 split_choices(Maker *m)
 {
 	const Shape *s = &m->a->shape;
 
 	m->path = arena_alloc(s->n_choices * sizeof(Str *));
 	m->path_len = arena_alloc(s->n_choices * sizeof(size_t));
+	m->live = arena_alloc(s->n_choices * sizeof(size_t));
+	all_live(m);
 	for (size_t i = 0; i < s->n_choices; i++)
 	{
 		Str			surface = s->choice[i].surface;
@@ -106,18 +120,27 @@ split_choices(Maker *m)
 	}
 }
 
-/* Whether choice i begins with the first j tokens of the winner. */
-static bool
-alive(const Maker *m, size_t i, size_t j)
+/* Finds the choices that begin with the first j tokens of the winner. */
+static void
+find_live(Maker *m, size_t j)
 {
-	size_t		w = m->a->winner;
+	Str		   *winner = m->path[m->a->winner];
 
-	if (m->path_len[i] < j)
-		return false;
-	for (size_t k = 0; k < j; k++)
-		if (!str_eq(m->path[i][k], m->path[w][k]))
-			return false;
-	return true;
+	if (j < m->live_j)
+		all_live(m);
+	for (; m->live_j < j; m->live_j++)
+	{
+		size_t		kept = 0;
+
+		for (size_t n = 0; n < m->n_live; n++)
+		{
+			size_t		i = m->live[n];
+
+			if (m->path_len[i] > m->live_j && str_eq(m->path[i][m->live_j], winner[m->live_j]))
+				m->live[kept++] = i;
+		}
+		m->n_live = kept;
+	}
 }
 
 /* The bytes of choice i from its token j on. */
@@ -137,13 +160,10 @@ static bool
 looks_like_label(const Maker *m, Str token, size_t j)
 {
 	token = str_trim(token);
-	for (size_t i = 0; i < m->a->shape.n_choices; i++)
+	for (size_t n = 0; n < m->n_live; n++)
 	{
-		Str			rest;
+		Str			rest = rest_of(m, m->live[n], j);
 
-		if (!alive(m, i, j))
-			continue;
-		rest = rest_of(m, i, j);
 		if (rest.n > 0 && (str_starts(rest, token) || str_starts(token, rest)))
 			return true;
 	}
@@ -206,6 +226,15 @@ add_spellings(Maker *m, size_t i, double p, double alt)
 	return p - taken;
 }
 
+/* The token that ends the label before or at position t: of the form, or end of turn. */
+static Str
+end_of_label(const Maker *m, size_t t)
+{
+	while (t < m->n_toks && m->tok[t].type == SEG_LABEL)
+		t++;
+	return t < m->n_toks ? m->tok[t].s : NO_STR;
+}
+
 /* What can follow the first j tokens of the winner; end: what ends a label. */
 static void
 label_candidates(Maker *m, size_t j, Str end)
@@ -214,14 +243,13 @@ label_candidates(Maker *m, size_t j, Str end)
 	double		alt = m->b->alt >= 0 ? m->b->alt : m->masked ? 0 : RAW_ALT;
 	double		mass = 0;
 
-	for (size_t i = 0; i < s->n_choices; i++)
-		mass += alive(m, i, j) ? s->choice[i].p : 0;
-	for (size_t i = 0; i < s->n_choices; i++)
+	for (size_t n = 0; n < m->n_live; n++)
+		mass += s->choice[m->live[n]].p;
+	for (size_t n = 0; n < m->n_live; n++)
 	{
+		size_t		i = m->live[n];
 		double		p = mass > 0 ? s->choice[i].p / mass : 0;
 
-		if (!alive(m, i, j))
-			continue;
 		if (m->path_len[i] == j)
 			add_to(m, end, p);
 		else
@@ -310,22 +338,22 @@ free_candidates(Maker *m, Str token, size_t at)
 
 /* Whether the label's probabilities decide what stands at token t. */
 static bool
-is_label_position(const Maker *m, size_t t, size_t *j)
+is_label_position(Maker *m, size_t t, size_t *j)
 {
 	const Tok  *before = t > 0 ? &m->tok[t - 1] : NULL;
 
 	if (t < m->n_toks && m->tok[t].type == SEG_LABEL)
 	{
 		*j = m->tok[t].index;
+		find_live(m, *j);
 		return true;
 	}
 	/* The token that ends the label, where another label could go on. */
 	if (before && before->type == SEG_LABEL)
 	{
 		*j = before->index + 1;
-		for (size_t i = 0; i < m->a->shape.n_choices; i++)
-			if (m->path_len[i] > *j && alive(m, i, *j))
-				return true;
+		find_live(m, *j);
+		return m->n_live > 1;
 	}
 	return false;
 }
@@ -339,16 +367,14 @@ coverage_at(const Maker *m, bool label, size_t j)
 }
 
 static void
-candidates_at(Maker *m, size_t t)
+candidates_at(Maker *m, size_t t, bool label, size_t j)
 {
 	Str			token = t < m->n_toks ? m->tok[t].s : NO_STR;
 	SegType		type = t < m->n_toks ? m->tok[t].type : SEG_LIT;
-	size_t		j = 0;
-	bool		label = is_label_position(m, t, &j);
 	double		p;
 
 	if (label)
-		label_candidates(m, j, token);
+		label_candidates(m, j, end_of_label(m, t));
 	else if (type == SEG_BOOL)
 	{
 		p = m->a->seg[m->tok[t].seg].p;
@@ -379,11 +405,11 @@ make_pos(Maker *m, Logprobs *l, size_t t)
 	size_t		j = 0;
 	bool		label = is_label_position(m, t, &j);
 
-	m->room = 2 * m->a->shape.n_choices + want + 32;
-	m->room += m->a->shape.n_choices;
+	/* A choice has two more spellings at most; the rest is chatter. */
+	m->room = 3 * m->a->shape.n_choices + want + 32;
 	m->cand = arena_alloc(m->room * sizeof(Cand));
 	m->n = 0;
-	candidates_at(m, t);
+	candidates_at(m, t, label, j);
 	l->starved |= m->masked && m->n < want;
 	if (m->n < want)
 		fill(m, want, label, j);
@@ -410,7 +436,8 @@ split_segments(Maker *m)
 		Str			text = {m->a->content.p + seg->from, seg->len};
 		size_t		n = 1;
 
-		if (seg->type == SEG_BOOL)
+		/* 10,000 brackets are to break a parser, not to fill the reply. */
+		if (seg->type == SEG_BOOL || m->b->answer == ANSWER_NESTED)
 			pieces[0] = text;
 		else
 			n = token_split(text, m->b->fragments > 0, pieces);

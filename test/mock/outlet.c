@@ -44,7 +44,7 @@ build_head(Conn *c, const Exchange *x, size_t body_len)
 			http_reason(x->status), x->type);
 	if (server)
 		buf_fmt(&c->out, "Server: %s\r\n", server);
-	if (x->b.chunked)
+	if (x->b.chunked && c->huge_left == 0)
 		buf_lit(&c->out, "Transfer-Encoding: chunked\r\n");
 	else
 	{

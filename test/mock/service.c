@@ -189,6 +189,14 @@ cached_tokens(Endpoint *e, const Ask *ask)
 	return e->kind == KIND_VLLM ? cached / 16 * 16 : cached;
 }
 
+/* Ollama's silent cut: only the count of tokens tells. */
+static void
+cut_prompt(Ask *ask, int context)
+{
+	if (context > 0 && ask->prompt_tokens > context)
+		ask->prompt_tokens = context;
+}
+
 static void
 generate(Exchange *x, Ask *ask)
 {
@@ -212,8 +220,7 @@ generate(Exchange *x, Ask *ask)
 		answer_fault(x, ask->native, &f);
 		return;
 	}
-	if (x->b.context > 0 && ask->prompt_tokens > x->b.context)
-		ask->prompt_tokens = x->b.context;	/* Ollama's silent cut */
+	cut_prompt(ask, x->b.context > 0 ? x->b.context : ask->num_ctx);
 	cached = cached_tokens(x->ep, ask);
 	stats.prompt_tokens += (uint64_t) ask->prompt_tokens;
 	stats.output_tokens += l.output_tokens;

@@ -90,8 +90,10 @@ add_enum(Shape *s, const cJSON *values)
 	shape_choices(s, (size_t) cJSON_GetArraySize(values));
 	cJSON_ArrayForEach(v, values)
 		s->choice[n++].surface = json_escaped(json_text(v));
+	s->broken = n == 0;
 	shape_add(s, PART_LIT, STR("\""));
-	shape_add(s, PART_LABEL, NO_STR);
+	if (n > 0)
+		shape_add(s, PART_LABEL, NO_STR);
 	shape_add(s, PART_LIT, STR("\""));
 }
 
@@ -160,24 +162,26 @@ from_choice(Shape *s, const cJSON *values)
 	shape_choices(s, (size_t) cJSON_GetArraySize(values));
 	cJSON_ArrayForEach(v, values)
 		s->choice[n++].surface = json_text(v);
-	shape_add(s, PART_LABEL, NO_STR);
+	s->broken = n == 0;
+	if (n > 0)
+		shape_add(s, PART_LABEL, NO_STR);
 }
 
 /* The object that a system message describes without a schema. */
 static void
-add_described_object(Shape *s, Str system)
+add_described_object(Shape *s, Str rule)
 {
 	s->json = true;
 	add_key(s, STR("label"), true);
 	shape_add(s, PART_LIT, STR("\""));
 	shape_add(s, PART_LABEL, NO_STR);
 	shape_add(s, PART_LIT, STR("\""));
-	if (str_find(system, STR("confidence")) >= 0)
+	if (str_find(rule, STR("confidence")) >= 0)
 	{
 		add_key(s, STR("confidence"), false);
 		shape_add(s, PART_CONF, NO_STR);
 	}
-	if (str_find(system, STR("reason")) >= 0)
+	if (str_find(rule, STR("reason")) >= 0)
 	{
 		add_key(s, STR("reason"), false);
 		shape_add(s, PART_LIT, STR("\""));
@@ -187,16 +191,31 @@ add_described_object(Shape *s, Str system)
 	shape_add(s, PART_LIT, STR("}"));
 }
 
+/*
+ * What a system message says after its last blank line: the labels and the
+ * examples before it may well hold the word JSON.
+ */
+static Str
+output_rule(Str system)
+{
+	ptrdiff_t	blank;
+
+	while ((blank = str_find(system, STR("\n\n"))) >= 0 && system.n > (size_t) blank + 2)
+		system = str_from(system, (size_t) blank + 2);
+	return system;
+}
+
 static void
 from_system(Shape *s, const Ask *ask, bool json)
 {
+	Str			rule = output_rule(ask->system);
 	Listed		l;
 
 	labels_listed(&l, ask->system, NULL, 0);
 	shape_choices(s, l.n ? l.n : 1);
 	if (l.n == 0)
 		s->choice[0].surface = STR("ok");
-	json |= str_find(ask->system, STR("JSON")) >= 0;
+	json |= str_find(rule, STR("JSON")) >= 0;
 	for (size_t i = 0; i < l.n; i++)
 	{
 		Str			label = l.code[i].n ? l.code[i] : l.name[i];
@@ -204,7 +223,7 @@ from_system(Shape *s, const Ask *ask, bool json)
 		s->choice[i].surface = json ? json_escaped(label) : label;
 	}
 	if (json)
-		add_described_object(s, ask->system);
+		add_described_object(s, rule);
 	else
 		shape_add(s, PART_LABEL, NO_STR);
 }
@@ -267,15 +286,15 @@ joined(Str a, Str b)
 
 /* A code means the label beside it; a prefill is the label's beginning. */
 static void
-name_choice(Choice *c, const Listed *l, Str prefill)
+name_choice(Choice *c, const Listed *l, Str prefill, size_t hint)
 {
 	ptrdiff_t	i;
 
 	c->name = c->value;
-	i = l->codes ? labels_find(l->code, l->n, c->value) : -1;
+	i = l->codes ? labels_find(l->code, l->n, c->value, hint) : -1;
 	if (i >= 0)
 		c->name = l->name[i];
-	else if (prefill.n > 0 && labels_find(l->name, l->n, c->value) < 0)
+	else if (prefill.n > 0 && labels_find(l->name, l->n, c->value, hint) < 0)
 		c->name = joined(prefill, c->value);
 }
 
@@ -299,7 +318,7 @@ name_choices(Shape *s, const Ask *ask)
 	s->listed = l.name;
 	s->n_listed = l.n;
 	for (size_t i = 0; i < s->n_choices; i++)
-		name_choice(&s->choice[i], &l, ask->prefill);
+		name_choice(&s->choice[i], &l, ask->prefill, i);
 }
 
 /* unbound: the constraint is not obeyed. */
@@ -318,10 +337,10 @@ shape_of_ask(Shape *s, const Ask *ask, bool unbound, bool spaces)
 			from_schema(s, c.json);
 			break;
 		case CON_REGEX:
-			s->broken = !grammar_regex(s, c.text);
+			s->broken |= !grammar_regex(s, c.text);
 			break;
 		case CON_GBNF:
-			s->broken = !grammar_gbnf(s, c.text);
+			s->broken |= !grammar_gbnf(s, c.text);
 			break;
 		default:
 			from_system(s, ask, c.type == CON_JSON);

@@ -45,7 +45,7 @@ typedef struct Shape
 	bool		json;			/* the label stands in a JSON string */
 	bool		bound;			/* by a constraint of the request */
 	bool		spaces;
-	bool		broken;			/* its grammar could not be read */
+	bool		broken;			/* its grammar or list cannot be used */
 } Shape;
 
 extern void shape_add(Shape *s, PartType type, Str text);
