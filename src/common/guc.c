@@ -12,6 +12,12 @@
 
 #include <limits.h>
 
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_db_role_setting.h"
+#include "miscadmin.h"
+#include "utils/snapmgr.h"
+
 #include "common/compat.h"
 #include "common/guc.h"
 
@@ -26,9 +32,33 @@ static const struct config_enum_entry on_error_options[] = {
 	{NULL, 0, false}
 };
 
+/*
+ * What somebody set before we were loaded is refused now if it was not theirs
+ * to set.  Where it came with the connection (PGOPTIONS) it has displaced the
+ * role's or the database's own value, which is to hold all the same.
+ */
+static void
+apply_role_settings(void)
+{
+	Oid			database = MyDatabaseId;
+	Oid			role = GetSessionUserId();
+	Relation	rel = table_open(DbRoleSettingRelationId, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(GetCatalogSnapshot(DbRoleSettingRelationId));
+
+	ApplySetting(snapshot, database, role, rel, PGC_S_DATABASE_USER);
+	ApplySetting(snapshot, InvalidOid, role, rel, PGC_S_USER);
+	ApplySetting(snapshot, database, InvalidOid, rel, PGC_S_DATABASE);
+	ApplySetting(snapshot, InvalidOid, InvalidOid, rel, PGC_S_GLOBAL);
+	UnregisterSnapshot(snapshot);
+	table_close(rel, AccessShareLock);
+}
+
 void
 qc_guc_init(void)
 {
+	const char *before = process_shared_preload_libraries_in_progress ? NULL :
+		GetConfigOption("qwen_classify.max_requests", true, false);
+
 	/* USERSET: it only chooses among the servers that the role was granted. */
 	DefineCustomStringVariable("qwen_classify.server",
 							   "Foreign server that labels when a call names none.",
@@ -50,5 +80,7 @@ qc_guc_init(void)
 							&qc_max_requests, 0, 0, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
 
+	if (before && IsTransactionState() && !superuser())
+		apply_role_settings();
 	qc_reserve_prefix("qwen_classify");
 }

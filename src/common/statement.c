@@ -17,18 +17,29 @@
  * folded) has pushed a frame of its own.  In a session's first statement
  * without preload the library is loaded in mid-planning, too late for the
  * hook; the planner support function tells then (qc_statement_in_planner).
+ * It is also called where a single expression is prepared to be executed
+ * (arguments of CALL and EXECUTE, a column's default), so that alone says
+ * nothing: but what the planner evaluates lies below the memory it plans in.
+ *
+ * A library that is loaded in the middle of a statement also missed where that
+ * began; the portal that is active then tells when it ends.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "executor/executor.h"
 #include "lib/ilist.h"
+#include "miscadmin.h"
 #include "nodes/nodes.h"
 #include "optimizer/planner.h"
+#include "tcop/pquery.h"
 #include "tcop/utility.h"
 #include "utils/elog.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/timestamp.h"
 
 #include "common/compat.h"
 #include "common/guc.h"
@@ -55,10 +66,13 @@ static QcOwner outermost = {NULL, false};
 /* Several can be alive at a time: each open cursor has its own. */
 static dlist_head alive = DLIST_STATIC_INIT(alive);
 
+/* When the statement began that we were loaded in the middle of; 0: none, or over. */
+static TimestampTz begun_at = 0;
+
 static int	planner_depth = 0;
 static ErrorContextCallback *planner_frame = NULL;
 static bool planner_missed = false; /* loaded in mid-planning */
-static ErrorContextCallback *missed_frame = NULL;
+static MemoryContext missed_cxt = NULL;
 
 static planner_hook_type prev_planner = NULL;
 static ExecutorStart_hook_type prev_start = NULL;
@@ -129,11 +143,11 @@ qc_statement(void)
 }
 
 bool
-qc_planning(void)
+qc_planning(MemoryContext call_cxt)
 {
 	if (planner_depth > 0)
 		return error_context_stack == planner_frame;
-	return planner_missed && error_context_stack == missed_frame;
+	return planner_missed && MemoryContextGetParent(call_cxt) == missed_cxt;
 }
 
 void
@@ -142,7 +156,7 @@ qc_statement_in_planner(void)
 	if (planner_depth > 0)
 		return;
 	planner_missed = true;
-	missed_frame = error_context_stack;
+	missed_cxt = CurrentMemoryContext;
 }
 
 /* "too long: 2, refused: 1" */
@@ -215,6 +229,46 @@ planner(Query *parse, const char *query_string, int cursor_options,
 	return result;
 }
 
+/* The command ended, well or not: its state goes. */
+static void
+drop_utility_state(void)
+{
+	QcOwned    *owned = find_owned(NULL);
+
+	if (owned)
+		MemoryContextDelete(owned->statement.cxt);
+}
+
+/* The statement that we were loaded in has ended. */
+static void
+end_begun(void)
+{
+	QcOwned    *owned = find_owned(NULL);
+
+	begun_at = 0;
+	outermost.active = false;
+	if (owned && IsTransactionState())
+		report(&owned->statement);
+	drop_utility_state();
+}
+
+/* Its portal is going away. */
+static void
+begun_portal_ends(void *arg)
+{
+	(void) arg;
+	if (begun_at != 0)
+		end_begun();
+}
+
+/* A cursor's portal outlives the statement. */
+static void
+check_begun(void)
+{
+	if (begun_at != 0 && begun_at != GetCurrentStatementStartTimestamp())
+		end_begun();
+}
+
 /* What a hook saves while something runs in its care. */
 typedef struct QcSaved
 {
@@ -225,6 +279,7 @@ typedef struct QcSaved
 static void
 enter(QcSaved *saved, QueryDesc *query)
 {
+	check_begun();
 	saved->outermost = outermost;
 	saved->planner_depth = planner_depth;
 	if (!outermost.active)
@@ -315,22 +370,14 @@ pass_utility(QC_UTILITY_ARGS)
 		standard_ProcessUtility(QC_UTILITY_PASS);
 }
 
-/* The command ended, well or not: its state goes. */
-static void
-drop_utility_state(void)
-{
-	QcOwned    *owned = find_owned(NULL);
-
-	if (owned)
-		MemoryContextDelete(owned->statement.cxt);
-}
-
 static void
 utility(QC_UTILITY_ARGS)
 {
-	bool		top = !outermost.active && !IsA(pstmt->utilityStmt, FetchStmt);
+	bool		top;
 	QcSaved		saved;
 
+	check_begun();
+	top = !outermost.active && !IsA(pstmt->utilityStmt, FetchStmt);
 	if (!top)
 	{
 		pass_utility(QC_UTILITY_PASS);
@@ -354,9 +401,28 @@ utility(QC_UTILITY_ARGS)
 	PG_END_TRY();
 }
 
+/* Loaded in the middle of a statement: it counts as a command. */
+static void
+join_begun(void)
+{
+	MemoryContext cxt;
+	MemoryContextCallback *callback;
+
+	if (process_shared_preload_libraries_in_progress || ActivePortal == NULL)
+		return;
+	cxt = ActivePortal->portalContext;
+	callback = MemoryContextAllocZero(cxt, sizeof(MemoryContextCallback));
+	callback->func = begun_portal_ends;
+	MemoryContextRegisterResetCallback(cxt, callback);
+	outermost.active = true;
+	outermost.query = NULL;
+	begun_at = GetCurrentStatementStartTimestamp();
+}
+
 void
 qc_statement_init(void)
 {
+	join_begun();
 	prev_planner = planner_hook;
 	planner_hook = planner;
 	prev_start = ExecutorStart_hook;

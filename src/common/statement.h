@@ -34,7 +34,7 @@ extern QcStatement *qc_statement(void);
  * True while the planner runs (constant folding, selectivity): a call must
  * then return NULL and send nothing.
  */
-extern bool qc_planning(void);
+extern bool qc_planning(MemoryContext call_cxt);
 
 /* From the planner support function: only the planner calls that. */
 extern void qc_statement_in_planner(void);

@@ -53,7 +53,7 @@ answer(FunctionCallInfo fcinfo, QcLabelForm form, bool may_reason)
 	QcSite	   *site = call_site(fcinfo);
 	QcQuestion	question;
 
-	if (qc_planning() || PG_ARGISNULL(0))
+	if (qc_planning(fcinfo->flinfo->fn_mcxt) || PG_ARGISNULL(0))
 		return NULL;
 	qc_question_of(fcinfo, form, may_reason, &question);
 	return qc_ask(&site->prompt, fcinfo->flinfo->fn_mcxt, &question);
