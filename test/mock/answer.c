@@ -4,7 +4,9 @@
  *		What the model says: the content of a reply, piece by piece.
  *
  * Gives each choice its probability, takes the most probable one, fills the
- * shape and then spoils the result as the key answer= wishes.
+ * shape and then spoils the result as the key answer= wishes. What is spoilt
+ * still has its tokens and logprobs: they describe the content that is sent,
+ * as a real server's do, and not the one that should have been sent.
  *
  * Invariant: the segments cover the content in order and without a gap; a
  * SEG_LABEL is the winner's surface unharmed, so that logprob.c may lay the
@@ -63,6 +65,7 @@ give_probabilities(Shape *s, Str text, double conf)
 		s->choice[i].p = sum > 0 ? s->choice[i].p / sum : 1.0 / (double) s->n_choices;
 }
 
+/* Greedy decoding; of two equals the first listed, so that it stays pure. */
 static size_t
 most_probable(const Shape *s)
 {
@@ -112,6 +115,7 @@ obey_injection(Answer *a, Str order)
 
 /* ---- words ---- */
 
+/* Han and kana lead with these bytes: enough to choose a language. */
 static bool
 has_cjk(Str s)
 {
@@ -121,6 +125,10 @@ has_cjk(Str s)
 	return false;
 }
 
+/*
+ * One short sentence that names the label, in the language of the text, so
+ * that a test sees Chinese reasons where it sends Chinese rows.
+ */
 static void
 add_reason(const Answer *a, const Ask *ask)
 {
@@ -140,6 +148,7 @@ add_reason(const Answer *a, const Ask *ask)
 	}
 }
 
+/* Small models write this number in all of these ways. */
 static void
 add_confidence(const Answer *a, int form)
 {
@@ -164,6 +173,7 @@ add_confidence(const Answer *a, int form)
 	}
 }
 
+/* Full-width forms stand 0xfee0 above ASCII; a space has none there. */
 static void
 add_wide(Str s)
 {
@@ -178,6 +188,7 @@ add_wide(Str s)
 	}
 }
 
+/* Lower case if there was any upper, else upper: always a change. */
 static void
 add_other_case(Str s)
 {
@@ -218,6 +229,10 @@ add_spoilt_label(const Answer *a, const Ask *ask, int fault)
 
 /* ---- the content ---- */
 
+/*
+ * What was appended since from becomes a segment. Empty ones are left out:
+ * they have no token to carry a probability.
+ */
 static void
 close_seg(Answer *a, SegType type, size_t from)
 {
@@ -234,6 +249,7 @@ add_free(Answer *a, Str text)
 	close_seg(a, SEG_FREE, from);
 }
 
+/* Fills one place of the shape. */
 static void
 add_part(Answer *a, const Ask *ask, const Behaviour *b, const Part *part)
 {
@@ -271,6 +287,7 @@ add_part(Answer *a, const Ask *ask, const Behaviour *b, const Part *part)
 		a->seg[a->n_segs - 1].p = p;
 }
 
+/* The <think> block holds an object on purpose: a parser must skip it. */
 static Str
 before_words(int fault, bool json)
 {
@@ -363,6 +380,7 @@ cut_inside(Answer *a, PartType part)
 	a->finish = "length";
 }
 
+/* Throws away what was said. */
 static void
 replace_content(Answer *a, Str text)
 {
@@ -380,6 +398,7 @@ nest(Answer *a)
 	a->seg[0].len = content.len;
 }
 
+/* Faults that need the whole answer, done when it stands. */
 static void
 spoil(Answer *a, int fault)
 {
@@ -419,6 +438,7 @@ spoil(Answer *a, int fault)
 	}
 }
 
+/* wrong and nochoice= act as a server that never saw the constraint. */
 void
 answer_make(Answer *a, const Ask *ask, const Behaviour *b)
 {

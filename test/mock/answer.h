@@ -22,7 +22,7 @@ typedef enum SegType
 typedef struct Seg
 {
 	SegType		type;
-	size_t		from;
+	size_t		from;			/* in the content */
 	size_t		len;
 	double		p;				/* of a boolean being true */
 } Seg;
@@ -33,10 +33,10 @@ typedef struct Answer
 {
 	Shape		shape;
 	size_t		winner;			/* index of a choice */
-	Str			content;
+	Str			content;		/* all segments joined */
 	Seg			seg[MAX_SEGS];
 	size_t		n_segs;
-	const char *finish;
+	const char *finish;			/* finish_reason */
 } Answer;
 
 extern void answer_make(Answer *a, const Ask *ask, const Behaviour *b);

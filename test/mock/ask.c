@@ -72,6 +72,10 @@ content_text(const cJSON *content)
 	return joined;
 }
 
+/*
+ * The last user message is the row; the first message of another role is the
+ * system's. An assistant message counts only if it comes last.
+ */
 static void
 read_messages(Ask *ask, const cJSON *messages)
 {
@@ -141,6 +145,7 @@ split_markers(Ask *ask)
 	}
 }
 
+/* "name;key=value": the part before the semicolon is the name. */
 static void
 read_model(Ask *ask)
 {
@@ -152,6 +157,7 @@ read_model(Ask *ask)
 		ask->model_keys = str_from(name, (size_t) semi + 1);
 }
 
+/* Messages and model; the options come later. */
 void
 ask_read(Ask *ask, Kind kind, bool native, Str body)
 {
@@ -193,6 +199,7 @@ ask_ignore(Ask *ask, Str fields)
 	}
 }
 
+/* A number's whole part, or what stands for its absence. */
 static int
 int_option(const cJSON *object, const char *name, int absent)
 {
@@ -201,6 +208,7 @@ int_option(const cJSON *object, const char *name, int absent)
 	return cJSON_IsNumber(item) ? item->valueint : absent;
 }
 
+/* After ask_ignore, so that an ignored field has no effect at all. */
 void
 ask_options(Ask *ask)
 {

@@ -18,6 +18,7 @@
 
 #include "arena.h"
 
+/* What a key's value is. */
 typedef enum KeyType
 {
 	KEY_INT,
@@ -36,6 +37,7 @@ typedef struct Key
 	bool		fault;			/* subject to times=, every=, after= */
 } Key;
 
+/* A key is named as the member it sets. */
 #define KEY(member, type, fault) {#member, type, offsetof(Behaviour, member), fault}
 
 static const Key keys[] = {
@@ -100,6 +102,7 @@ typedef struct Word
 	int			value;
 } Word;
 
+/* Words of answer=, conffmt= and logprobs=. */
 static const Word answer_words[] = {
 	{"right", ANSWER_RIGHT}, {"wrong", ANSWER_WRONG}, {"case", ANSWER_CASE},
 	{"width", ANSWER_WIDTH}, {"quotes", ANSWER_QUOTES}, {"think", ANSWER_THINK},
@@ -126,6 +129,7 @@ static const Word logprob_words[] = {
 	{NULL, 0}
 };
 
+/* Where zero would mean something, something else stands for "not given". */
 const Behaviour behaviour_default = {
 	.faildelay = -1,.maxqueue = -1,.topcap = -2,.space = -1,
 	.coverage = 0.8,.alt = -1
@@ -143,6 +147,7 @@ find_word(const Word *words, Str name, int *value)
 	return false;
 }
 
+/* The whole value must be a number: delay=50ms is a mistake, not 50. */
 static bool
 take_number(Str value, double *number)
 {
@@ -172,6 +177,7 @@ take_logprobs(Str value, int *bits)
 	return true;
 }
 
+/* False when the value is not of the key's type. */
 static bool
 set_value(Behaviour *b, const Key *key, Str value)
 {
@@ -246,6 +252,7 @@ take_pairs(Behaviour *b, Str text, char separator, bool faults)
 	}
 }
 
+/* Later keys win over earlier ones, and over what b held before. */
 void
 behaviour_take(Behaviour *b, Str text, char separator)
 {
@@ -287,6 +294,7 @@ behaviour_due(const Behaviour *b, uint64_t nth)
 	return b->every <= 0 || (nth + 1) % (uint64_t) b->every == 0;
 }
 
+/* Whether an error is due at all, whatever its body. */
 bool
 behaviour_fails(const Behaviour *b)
 {

@@ -41,6 +41,7 @@ check_key(const HttpReq *req, const Behaviour *b)
 	return str_eq(value, b->need_key);
 }
 
+/* So that a check can end with its fault in one line. */
 static bool
 refuse(Fault *f, int status, Str message)
 {
@@ -49,6 +50,10 @@ refuse(Fault *f, int status, Str message)
 	return true;
 }
 
+/*
+ * What is wrong before anybody looks at a field. vLLM and LMDeploy insist on
+ * the content type, TGI on a size; invalid UTF-8 no server takes.
+ */
 static bool
 bad_transport(Fault *f, const HttpReq *req, const Ask *ask)
 {
@@ -73,6 +78,7 @@ bad_transport(Fault *f, const HttpReq *req, const Ask *ask)
 	return false;
 }
 
+/* Without messages there is nothing to answer. */
 static bool
 bad_messages(Fault *f, const Ask *ask)
 {
@@ -107,6 +113,7 @@ unknown_model(Fault *f, const Ask *ask, const Behaviour *b)
 	return true;
 }
 
+/* refuse_field=A,B: an older server or a stricter gateway. */
 static bool
 refused_field(Fault *f, const Ask *ask, Str fields)
 {
@@ -125,6 +132,7 @@ refused_field(Fault *f, const Ask *ask, Str fields)
 	return false;
 }
 
+/* strict=1: the first field that OpenAI's API does not have. */
 static bool
 unknown_field(Fault *f, const Ask *ask, const Behaviour *b)
 {
@@ -147,6 +155,10 @@ unknown_field(Fault *f, const Ask *ask, const Behaviour *b)
 	return false;
 }
 
+/*
+ * top_logprobs needs logprobs, and each kind has a limit of its own; the
+ * words name the field, as a client looks for it there.
+ */
 static bool
 bad_top(Fault *f, const Ask *ask, const Behaviour *b)
 {
@@ -173,6 +185,7 @@ bad_top(Fault *f, const Ask *ask, const Behaviour *b)
 	return true;
 }
 
+/* Values that a kind does not take. */
 static bool
 bad_values(Fault *f, const Ask *ask, const Behaviour *b)
 {
@@ -216,6 +229,7 @@ too_long(Fault *f, const Ask *ask, const Behaviour *b)
 	return true;
 }
 
+/* True, and a filled fault, if the request is to be refused. */
 bool
 check_request(Fault *f, const HttpReq *req, const Ask *ask, const Behaviour *b)
 {

@@ -7,6 +7,10 @@
  * in the buffer. While a request waits the socket is still watched, so that
  * a client that gives up leaves its slot at once, as on a real server.
  *
+ * A request goes through reading, waiting (for a slot, then for its delay)
+ * and sending. Each step ends in a call of the next one; what has to wait
+ * waits for the timer, for the ticket or for epoll, and for one of them only.
+ *
  * Invariant: a closed connection is marked dead and freed only after the
  * batch of events, since the batch may still hold an event for it.
  *
@@ -31,6 +35,7 @@
 /* A request beyond this is not one of ours. */
 #define REQUEST_MAX (64 * 1024 * 1024)
 
+/* Closed in this batch of events, to be freed after it. */
 static Conn *dead;
 
 static void read_requests(Conn *c);
@@ -72,6 +77,7 @@ conn_close(Conn *c, bool rst)
 	settle(c, true);
 }
 
+/* Runs after each batch: no event points to these any more. */
 void
 conn_free_dead(void)
 {
@@ -126,6 +132,10 @@ reply_now(Conn *c)
 		outlet_go(c);
 }
 
+/*
+ * One timer serves a connection's whole life: it is idle, or waits for a
+ * delay, or drips. The state says which.
+ */
 static void
 timer_fired(Timer *t)
 {
@@ -142,6 +152,7 @@ timer_fired(Timer *t)
 		read_requests(c);
 }
 
+/* The jitter is a function of the text, so that a run can be repeated. */
 static uint64_t
 delay_of(const Conn *c, uint64_t text_hash)
 {
@@ -187,6 +198,10 @@ disown(Conn *c)
 	stats.opened--;
 }
 
+/*
+ * The reply is made at once and lies ready until its time has come: what a
+ * request costs does not depend on how long it waits.
+ */
 static void
 answer(Conn *c, const HttpReq *req)
 {
@@ -213,6 +228,7 @@ answer(Conn *c, const HttpReq *req)
 	start(c, &x);
 }
 
+/* curl sends Expect for large bodies and waits a second for this line. */
 static void
 send_continue(Conn *c, const HttpReq *req)
 {
@@ -246,6 +262,10 @@ read_requests(Conn *c)
 
 /* ---- events ---- */
 
+/*
+ * One read an event: epoll reports what is left. The end of the stream is
+ * taken for the client's going, as nobody sends half-closed requests.
+ */
 static void
 conn_read(Conn *c)
 {
@@ -262,6 +282,7 @@ conn_read(Conn *c)
 		conn_close(c, false);
 }
 
+/* A handler may kill the connection, so the state is asked at each step. */
 static void
 conn_ready(Watch *w, uint32_t events)
 {
@@ -279,6 +300,7 @@ conn_ready(Watch *w, uint32_t events)
 		read_requests(c);
 }
 
+/* Takes over an accepted socket. */
 static void
 conn_open(int fd)
 {

@@ -23,26 +23,26 @@ typedef enum ConnState
 typedef struct Conn
 {
 	Watch		watch;
-	Timer		timer;
-	Ticket		ticket;
+	Timer		timer;			/* idle, delay or drip */
+	Ticket		ticket;			/* its place in the endpoint's line */
 	struct Conn *next_dead;
 	ConnState	state;
-	Buf			in;
-	Buf			unchunked;
+	Buf			in;				/* what came and is not taken */
+	Buf			unchunked;		/* a chunked request's body */
 	Buf			out;			/* head and body of the reply */
-	size_t		head_len;
-	size_t		sent;
+	size_t		head_len;		/* of out */
+	size_t		sent;			/* of out */
 	size_t		limit;			/* bytes of out to send before closing */
 	uint64_t	huge_left;		/* bytes still to be made up */
 	bool		wants_write;	/* EPOLLOUT is on */
 	size_t		request_len;	/* to take from in when the reply is out */
-	unsigned	served;
+	unsigned	served;			/* requests so far */
 	bool		own;			/* only asks the mock itself: not counted */
 	bool		continued;		/* 100 Continue was sent */
-	bool		close_after;
+	bool		close_after;	/* the reply is the last */
 	/* of the request being answered */
 	Endpoint   *ep;				/* NULL: nothing to account for */
-	Behaviour	b;
+	Behaviour	b;				/* what it meets */
 	int			status;
 	bool		faulty;			/* its faults concern the wire, too */
 } Conn;

@@ -10,6 +10,7 @@
  */
 #include "constraint.h"
 
+/* An absent field is no constraint, which keeps the callers to one line. */
 static Constraint
 from_json(ConstraintType type, const cJSON *json)
 {
@@ -72,12 +73,14 @@ response_format(const Ask *ask, bool schema_too)
 	return bad(STR("response_format type must be one of \"text\" or \"json_object\" or \"json_schema\""));
 }
 
+/* The first of two fields that a kind looks at. */
 static Constraint
 first_of(Constraint a, Constraint b)
 {
 	return a.type != CON_NONE ? a : b;
 }
 
+/* TGI calls the member value and refuses OpenAI's spelling with 422. */
 static Constraint
 tgi(const Ask *ask)
 {
@@ -97,6 +100,7 @@ tgi(const Ask *ask)
 	return from_json(CON_SCHEMA, value);
 }
 
+/* LMDeploy has a type of its own beside OpenAI's. */
 static Constraint
 lmdeploy(const Ask *ask)
 {
@@ -107,6 +111,7 @@ lmdeploy(const Ask *ask)
 	return response_format(ask, false);
 }
 
+/* "json" asks for any object, a schema for that one. */
 static Constraint
 ollama_format(const Ask *ask)
 {
@@ -117,6 +122,7 @@ ollama_format(const Ask *ask)
 	return from_json(CON_SCHEMA, format);
 }
 
+/* Which field binds the answer on this kind of server. */
 Constraint
 constraint_of(const Ask *ask)
 {

@@ -19,14 +19,14 @@ typedef struct Endpoint
 	uint64_t	hash;
 	Str			base;			/* "/vllm/delay=50" */
 	Kind		kind;
-	Behaviour	keys;
+	Behaviour	keys;			/* as in the path */
 	Slots		slots;
 	uint64_t	first_seen;		/* when, for loading=; 0 = not yet */
-	uint64_t	requests;
+	uint64_t	requests;		/* generation requests */
 	uint64_t	counted;		/* those that times=, every=, after= count */
-	uint64_t	answered;
-	uint64_t	failed;
-	uint64_t	aborted;
+	uint64_t	answered;		/* with 200 */
+	uint64_t	failed;			/* with another status */
+	uint64_t	aborted;		/* the client went first */
 	uint64_t	in_flight;
 	uint64_t	max_in_flight;
 	uint64_t	last_system;	/* hash of the last system message: the cache */

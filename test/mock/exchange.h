@@ -20,12 +20,12 @@ typedef struct Exchange
 	Endpoint   *ep;				/* NULL: for the mock itself */
 	Str			rest;			/* path on the fake server */
 	Behaviour	b;				/* what this request meets */
-	bool		generation;
-	uint64_t	text_hash;
+	bool		generation;		/* asks the model */
+	uint64_t	text_hash;		/* of the row, for jitter= */
 	bool		drop;			/* reset without an answer */
 
-	int			status;
-	const char *type;
+	int			status;			/* of the reply */
+	const char *type;			/* its content type */
 	Buf		   *headers;		/* further ones, each with its line end */
 	Buf		   *body;
 } Exchange;

@@ -20,6 +20,7 @@
 /* A message made for this request. */
 static Str	format(const char *fmt,...) __attribute__((format(printf, 1, 2)));
 
+/* Cut at 512 bytes, far beyond any of the messages. */
 static Str
 format(const char *fmt,...)
 {
@@ -35,6 +36,7 @@ format(const char *fmt,...)
 
 /* ---- what a status usually says ---- */
 
+/* Each server has its own word for "come back later". */
 static const char *
 overload_words(Kind kind)
 {
@@ -53,6 +55,7 @@ overload_words(Kind kind)
 	}
 }
 
+/* Where a server says nothing particular, something that reads like it. */
 static const char *
 status_words(Kind kind, int status)
 {
@@ -88,6 +91,7 @@ status_words(Kind kind, int status)
 	}
 }
 
+/* The type member: OpenAI's. */
 static const char *
 openai_type(int status)
 {
@@ -108,6 +112,7 @@ openai_type(int status)
 	}
 }
 
+/* vLLM names its Python exceptions. */
 static const char *
 vllm_type(int status)
 {
@@ -126,6 +131,7 @@ vllm_type(int status)
 	}
 }
 
+/* llama-server's, as recorded. */
 static const char *
 llamacpp_type(int status)
 {
@@ -144,6 +150,7 @@ llamacpp_type(int status)
 	}
 }
 
+/* TGI's error_type, which alone tells overload from a bad request. */
 static const char *
 tgi_type(int status)
 {
@@ -160,6 +167,7 @@ tgi_type(int status)
 	}
 }
 
+/* The type member of any kind. */
 static const char *
 type_of(Kind kind, int status)
 {
@@ -262,6 +270,7 @@ fault_busy(Fault *f, Kind kind)
 	f->message = str_of(overload_words(kind));
 }
 
+/* Faults that body= asks for by name. */
 typedef struct NamedFault
 {
 	const char *name;
@@ -331,6 +340,7 @@ fault_named(Fault *f, Kind kind, Str name)
 
 /* ---- writing ---- */
 
+/* What nginx puts in front of a server that does not answer. */
 static void
 write_html(Buf *b, int status)
 {
@@ -340,6 +350,10 @@ write_html(Buf *b, int status)
 			status, http_reason(status), status, http_reason(status));
 }
 
+/*
+ * The code member: a word where a provider has one, else the status as a
+ * number, else null. A client must take all three.
+ */
 static void
 write_code(Buf *b, Kind kind, const Fault *f)
 {
@@ -357,6 +371,7 @@ write_code(Buf *b, Kind kind, const Fault *f)
 		buf_uint(b, (unsigned) f->status);
 }
 
+/* The param member, which names a field that is at fault. */
 static void
 write_param(Buf *b, const Fault *f)
 {
@@ -387,6 +402,7 @@ write_members(Buf *b, Kind kind, const Fault *f, Str message)
 	buf_char(b, '}');
 }
 
+/* An object with one text in it. */
 static void
 write_one_text(Buf *b, const char *name, Str message)
 {
@@ -395,6 +411,7 @@ write_one_text(Buf *b, const char *name, Str message)
 	buf_char(b, '}');
 }
 
+/* FastAPI's report on a body that does not validate. */
 static void
 write_detail_list(Buf *b, const Fault *f, Str message)
 {
@@ -407,6 +424,7 @@ write_detail_list(Buf *b, const Fault *f, Str message)
 	buf_lit(b, "}]}");
 }
 
+/* The message in the shape of a kind. */
 static void
 write_shape(Buf *b, Kind kind, ErrorShape shape, const Fault *f, Str message)
 {

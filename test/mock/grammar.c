@@ -23,6 +23,7 @@
 #define MAX_DEPTH 64
 #define MAX_RULES 64
 
+/* A tree of both languages. */
 typedef enum NodeType
 {
 	NODE_LIT,
@@ -59,8 +60,10 @@ typedef struct Parser
 	int			n_rules;
 } Parser;
 
+/* Groups nest: an atom can be a whole alternation. */
 static Node *parse_alt(Parser *g);
 
+/* All of a tree lives as long as the request. */
 static Node *
 new_node(NodeType type, Str text, Node *kid)
 {
@@ -128,6 +131,7 @@ parse_escape(Parser *g, Buf *out)
 		buf_char(out, c);
 }
 
+/* Takes over the text and frees it. */
 static Node *
 literal_node(Buf *text)
 {
@@ -137,6 +141,7 @@ literal_node(Buf *text)
 	return n;
 }
 
+/* A literal of GBNF. */
 static Node *
 parse_quoted(Parser *g)
 {
@@ -186,6 +191,7 @@ parse_plain(Parser *g)
 	return literal_node(&text);
 }
 
+/* Only the body of a class is kept; emit_class judges by it. */
 static Node *
 parse_class(Parser *g)
 {
@@ -204,6 +210,7 @@ parse_class(Parser *g)
 
 /* ---- structure ---- */
 
+/* ( ... ), and (?: ... ) in a regular expression. */
 static Node *
 parse_group(Parser *g)
 {
@@ -219,6 +226,7 @@ parse_group(Parser *g)
 	return n;
 }
 
+/* A rule's name, defined here or referred to. */
 static Node *
 parse_name(Parser *g)
 {
@@ -230,6 +238,7 @@ parse_name(Parser *g)
 	return new_node(NODE_REF, (Str) {from, (size_t) (g->p - from)}, NULL);
 }
 
+/* The smallest thing that can be repeated. */
 static Node *
 parse_atom(Parser *g)
 {
@@ -293,6 +302,7 @@ ends_sequence(Parser *g)
 		*g->p == '|' || *g->p == ')';
 }
 
+/* Elements one after the other; each must take something. */
 static Node *
 parse_seq(Parser *g)
 {
@@ -312,6 +322,7 @@ parse_seq(Parser *g)
 	return seq;
 }
 
+/* Sequences with | between; one alone is left as it is. */
 static Node *
 parse_alt(Parser *g)
 {
@@ -333,6 +344,7 @@ parse_alt(Parser *g)
 	return alt->kid->next ? alt : alt->kid;
 }
 
+/* name ::= alternatives, rule by rule. */
 static void
 parse_rules(Parser *g)
 {
@@ -362,6 +374,7 @@ parse_rules(Parser *g)
 
 /* ---- from the tree to the shape ---- */
 
+/* What a name stands for; an unknown name spoils the grammar. */
 static const Node *
 deref(Parser *g, const Node *n)
 {
@@ -441,6 +454,10 @@ first_class(Parser *g, const Node *n, int depth)
 	return NULL;
 }
 
+/*
+ * A class is a place to fill: digits ask for a confidence, white space for
+ * nothing, anything else for a reason. Neighbours of one kind are one place.
+ */
 static void
 emit_class(Shape *s, Str class)
 {
@@ -460,6 +477,10 @@ emit_class(Shape *s, Str class)
 		shape_add(s, PART_REASON, NO_STR);
 }
 
+/*
+ * Walks the tree from left to right. What can be left out is left out, and
+ * of several ways the first is taken.
+ */
 static void
 emit(Parser *g, Shape *s, const Node *n, int depth)
 {
@@ -498,6 +519,7 @@ emit(Parser *g, Shape *s, const Node *n, int depth)
 	}
 }
 
+/* A root of one literal is a label with one choice. */
 static bool
 to_shape(Parser *g, Shape *s, const Node *root)
 {

@@ -5,7 +5,8 @@
  *
  * Parses a request from the bytes that have come so far. Nothing is kept
  * between calls: most requests arrive in one read, and parsing a head again
- * is cheaper than a resumable parser.
+ * is cheaper than a resumable parser. It is no validator: what a sane client
+ * would not send may be read in any way that does not harm the mock.
  *
  * Invariant: a HttpReq points into the connection's input buffer and is
  * valid until bytes are taken from it.
@@ -20,12 +21,14 @@
 /* A head beyond this is not one of ours; servers refuse at 8 to 64 KiB. */
 #define HEAD_MAX (64 * 1024)
 
+/* How long the body is. */
 typedef struct Framing
 {
 	size_t		length;
 	bool		chunked;
 } Framing;
 
+/* Header names and their words know no case. */
 static bool
 same_word(Str a, Str b)
 {
@@ -49,6 +52,7 @@ cut(Str *s, char c)
 	return before;
 }
 
+/* The headers that matter to everybody; others are looked up when needed. */
 static void
 take_header(HttpReq *req, Framing *f, Str name, Str value)
 {
@@ -64,6 +68,7 @@ take_header(HttpReq *req, Framing *f, Str name, Str value)
 		req->expects_continue = true;
 }
 
+/* One pass over the head, for it is most of a small request. */
 static bool
 parse_head(Str head, HttpReq *req, Framing *f)
 {
@@ -114,6 +119,7 @@ unchunk(Str in, Buf *out)
 	}
 }
 
+/* The length wins if both are given, as long as no chunk was promised. */
 static HttpState
 take_body(Str rest, Framing f, HttpReq *req, Buf *unchunked)
 {
@@ -131,6 +137,7 @@ take_body(Str rest, Framing f, HttpReq *req, Buf *unchunked)
 	return used > 0 ? HTTP_READY : used < 0 ? HTTP_BAD : HTTP_MORE;
 }
 
+/* MORE means: nothing was taken, call again with more bytes. */
 HttpState
 http_parse(Str in, HttpReq *req, Buf *unchunked)
 {
@@ -147,6 +154,7 @@ http_parse(Str in, HttpReq *req, Buf *unchunked)
 	return take_body(str_from(in, req->total), f, req, unchunked);
 }
 
+/* A header by its name; empty when it is not there. */
 Str
 http_header(const HttpReq *req, Str name)
 {
@@ -163,6 +171,7 @@ http_header(const HttpReq *req, Str name)
 	return NO_STR;
 }
 
+/* A parameter of the query, undecoded: they are numbers. */
 Str
 http_query(const HttpReq *req, Str name)
 {

@@ -28,6 +28,7 @@ typedef struct Route
 	Writer		write;
 } Route;
 
+/* Each kind names a model in its own way: a file, a tag, a repository. */
 static Str
 model_name(const Exchange *x)
 {
@@ -42,6 +43,7 @@ model_name(const Exchange *x)
 	return str_of(names[x->ep->kind] ? names[x->ep->kind] : "qwen2.5-7b-instruct");
 }
 
+/* context= shows wherever the real server shows its limit. */
 static int
 context_of(const Exchange *x, int usual)
 {
@@ -68,6 +70,7 @@ write_llamacpp_models(Exchange *x)
 			"\"capabilities\":[\"completion\"],\"details\":{\"format\":\"gguf\"}}],");
 }
 
+/* owned_by tells most kinds apart; TGI gives the model's name there. */
 static void
 write_models(Exchange *x)
 {
@@ -98,6 +101,7 @@ write_models(Exchange *x)
 
 /* ---- versions and settings ---- */
 
+/* vLLM's version decides the name of its constraint field. */
 static void
 write_version(Exchange *x)
 {
@@ -109,6 +113,7 @@ write_version(Exchange *x)
 	buf_char(x->body, '}');
 }
 
+/* llama-server's slots are what a client may have in flight. */
 static void
 write_props(Exchange *x)
 {
@@ -119,6 +124,7 @@ write_props(Exchange *x)
 			"\"modalities\":{\"vision\":false,\"audio\":false},\"build_info\":\"b6000-mock\"}");
 }
 
+/* TGI is known by this path alone. */
 static void
 write_tgi_info(Exchange *x)
 {
@@ -161,6 +167,7 @@ write_sglang_load(Exchange *x)
 	buf_fmt(x->body, "{\"load\":%d}", x->ep->slots.busy + x->ep->slots.waiting);
 }
 
+/* One entry a slot, busy ones first. */
 static void
 write_slots(Exchange *x)
 {
@@ -173,6 +180,7 @@ write_slots(Exchange *x)
 	buf_char(x->body, ']');
 }
 
+/* Prometheus text, as far as a client reads it. */
 static void
 write_metrics(Exchange *x)
 {
@@ -206,6 +214,7 @@ write_tags(Exchange *x)
 			"\"quantization_level\":\"Q4_K_M\"}}]}", context_of(x, 4096));
 }
 
+/* The capabilities say that this model does not think. */
 static void
 write_show(Exchange *x)
 {
@@ -218,6 +227,7 @@ write_show(Exchange *x)
 
 /* ---- the tokenizer ---- */
 
+/* vLLM calls the text prompt, llama-server content. */
 static void
 write_tokenize(Exchange *x)
 {
@@ -256,6 +266,7 @@ write_health(Exchange *x)
 		buf_lit(x->body, "{\"status\":\"ok\"}");
 }
 
+/* What exists where; vllm-old has the paths of vllm. */
 static const Route routes[] = {
 	{KIND_OPENAI, "GET", "/v1/models", write_models},
 	{KIND_VLLM, "GET", "/v1/models", write_models},
@@ -325,6 +336,7 @@ write_not_found(Exchange *x)
 	x->type = fault_write(x->body, x->ep->kind, false, &f);
 }
 
+/* Anything that is no generation request. */
 void
 identity_answer(Exchange *x)
 {

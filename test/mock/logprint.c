@@ -7,6 +7,10 @@
  * character (servers.md, 1.b). What an entry looks like is decided here and
  * nowhere else; the values come from logprob.c.
  *
+ * Four things vary: whether a fragment shows at all, how its text is spelled,
+ * whether the bytes beside it are the true ones, and whether an id names it.
+ * KindInfo says which of them a kind does.
+ *
  *-------------------------------------------------------------------------
  */
 #include "logprob.h"
@@ -93,6 +97,7 @@ add_vllm(Buf *b, Str pending, Str token)
 	buf_free(&whole);
 }
 
+/* OpenAI escapes the bytes of a fragment in the token's text. */
 static void
 add_openai(Buf *b, Str token)
 {
@@ -106,6 +111,7 @@ add_openai(Buf *b, Str token)
 		buf_fmt(b, "\\x%02x", (unsigned char) token.p[i]);
 }
 
+/* Leaves the token in the buffer text, as this kind shows it. */
 static void
 spell(const Printer *pr, Str token)
 {
@@ -128,6 +134,7 @@ spell(const Printer *pr, Str token)
 
 /* ---- entries ---- */
 
+/* The bytes member. */
 static void
 print_bytes(Buf *out, Str s)
 {
@@ -141,6 +148,10 @@ print_bytes(Buf *out, Str s)
 	buf_char(out, ']');
 }
 
+/*
+ * id, token and bytes. vLLM's token ids replace the text of all tokens, and
+ * the bytes of the alternatives with it, but not those of the chosen one.
+ */
 static void
 print_token(Printer *pr, Str token, bool chosen, Str prefix)
 {
@@ -168,6 +179,7 @@ print_token(Printer *pr, Str token, bool chosen, Str prefix)
 		print_bytes(pr->out, bytes);
 }
 
+/* What stands for minus infinity, which JSON does not have. */
 static void
 print_illegal(Printer *pr)
 {
@@ -185,6 +197,7 @@ print_illegal(Printer *pr)
 		buf_real(pr->out, pr->kind->floor);
 }
 
+/* A probability of 0 that is no mask: float32 would say about this. */
 static void
 print_value(Printer *pr, double p)
 {
@@ -249,12 +262,14 @@ print_pos(Printer *pr, const Pos *pos, Kind kind, Str whole, bool first)
 	buf_char(pr->out, '}');
 }
 
+/* Whether a token follows another in the content. */
 static bool
 joins_at(Str before, Str token)
 {
 	return token.p != NULL && before.p + before.n == token.p;
 }
 
+/* The kind's manner, changed by logprobs=. */
 static void
 start_printer(Printer *pr, Buf *out, const Ask *ask, const Behaviour *b)
 {

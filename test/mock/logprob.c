@@ -29,6 +29,7 @@
 /* Probability of a token that the form of the answer forces, before a grammar. */
 #define RAW_FORCED 0.999
 
+/* A token of the answer. */
 typedef struct Tok
 {
 	Str			s;
@@ -63,6 +64,7 @@ static const char *const chatter[] = {
 	"Label", "这", "It", "Here", NULL
 };
 
+/* Beyond the room there are only candidates that nobody would see. */
 static void
 add(Maker *m, Str token, double p)
 {
@@ -70,6 +72,7 @@ add(Maker *m, Str token, double p)
 		m->cand[m->n++] = (Cand) {token, p};
 }
 
+/* Choices that go on with the same token share it. */
 static void
 add_to(Maker *m, Str token, double p)
 {
@@ -82,6 +85,7 @@ add_to(Maker *m, Str token, double p)
 	add(m, token, p);
 }
 
+/* No candidate twice. */
 static bool
 listed(const Maker *m, Str token)
 {
@@ -93,6 +97,7 @@ listed(const Maker *m, Str token)
 
 /* ---- the label ---- */
 
+/* Before the first token every choice is possible. */
 static void
 all_live(Maker *m)
 {
@@ -102,6 +107,7 @@ all_live(Maker *m)
 		m->live[i] = i;
 }
 
+/* Each choice as it would be tokenised if it had won. */
 static void
 split_choices(Maker *m)
 {
@@ -287,6 +293,7 @@ add_chatter(Maker *m, double mass, bool label, size_t j)
 		add(m, str_of(kept[i]), mass * weight / sum);
 }
 
+/* Leaves room for what is outside the labels. */
 static void
 scale(Maker *m, double factor)
 {
@@ -294,6 +301,7 @@ scale(Maker *m, double factor)
 		m->cand[i].p *= factor;
 }
 
+/* Masked ones, which are negative, come last. */
 static int
 by_p(const void *a, const void *b)
 {
@@ -358,6 +366,7 @@ is_label_position(Maker *m, size_t t, size_t *j)
 	return false;
 }
 
+/* After the first token of a label a model hardly leaves it. */
 static double
 coverage_at(const Maker *m, bool label, size_t j)
 {
@@ -366,6 +375,10 @@ coverage_at(const Maker *m, bool label, size_t j)
 	return j == 0 ? m->b->coverage : 1 - (1 - m->b->coverage) / 10;
 }
 
+/*
+ * All that could stand at token t. A masked server has nothing but what the
+ * grammar allows; a raw one has its chatter beside it.
+ */
 static void
 candidates_at(Maker *m, size_t t, bool label, size_t j)
 {
@@ -397,6 +410,7 @@ candidates_at(Maker *m, size_t t, bool label, size_t j)
 	}
 }
 
+/* Sorted and cut to what was asked for; the token's own p is kept apart. */
 static void
 make_pos(Maker *m, Logprobs *l, size_t t)
 {
@@ -424,6 +438,7 @@ make_pos(Maker *m, Logprobs *l, size_t t)
 
 /* ---- the whole answer ---- */
 
+/* By segment, so that the label's tokens do not depend on its neighbours. */
 static void
 split_segments(Maker *m)
 {
@@ -464,6 +479,7 @@ cut_to_max(Maker *m, Answer *a)
 	return true;
 }
 
+/* Without logprobs asked for, only the number of tokens is found. */
 void
 logprob_make(Logprobs *l, Answer *a, const Ask *ask, const Behaviour *b)
 {

@@ -28,6 +28,7 @@
 
 #define BATCH 256
 
+/* There is one loop in the process. */
 static int	epoll_fd;
 static bool stopping;
 
@@ -46,6 +47,7 @@ die(const char *what)
 	exit(1);
 }
 
+/* Nanoseconds of a clock that is never set. */
 uint64_t
 loop_now(void)
 {
@@ -75,6 +77,7 @@ loop_change(Watch *w, uint32_t events)
 
 /* ---- the heap of timers ---- */
 
+/* A timer knows its place, so that it can be taken out. */
 static void
 place(size_t at, Timer *t)
 {
@@ -82,6 +85,7 @@ place(size_t at, Timer *t)
 	t->slot = at + 1;
 }
 
+/* Towards the root while its parent is later. */
 static void
 sift_up(size_t at, Timer *t)
 {
@@ -93,6 +97,7 @@ sift_up(size_t at, Timer *t)
 	place(at, t);
 }
 
+/* Towards the leaves while a child is earlier. */
 static void
 sift_down(size_t at, Timer *t)
 {
@@ -110,6 +115,7 @@ sift_down(size_t at, Timer *t)
 	place(at, t);
 }
 
+/* Harmless on a timer that is not set. */
 void
 timer_clear(Timer *t)
 {
@@ -128,6 +134,7 @@ timer_clear(Timer *t)
 		sift_down(at, last);
 }
 
+/* Sets it anew if it was set. */
 void
 timer_set(Timer *t, uint64_t delay)
 {
@@ -157,6 +164,7 @@ arm_clock(void)
 	timerfd_settime(clock_watch.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
+/* Timers that are set meanwhile wait for the next round. */
 static void
 clock_ready(Watch *w, uint32_t events)
 {
@@ -176,6 +184,7 @@ clock_ready(Watch *w, uint32_t events)
 	}
 }
 
+/* SIGTERM or SIGINT: the batch is finished, then the loop. */
 static void
 signal_ready(Watch *w, uint32_t events)
 {

@@ -37,6 +37,7 @@ typedef struct Options
 	const char *socket_path;
 } Options;
 
+/* Whoever started the mock reads this; there is no log. */
 static void
 fail(const char *what)
 {
@@ -55,6 +56,7 @@ usage(void)
 
 /* ---- the rule, printed ---- */
 
+/* label<TAB>probability, in the order given. */
 static int
 print_posterior(Str text, char **label, int n)
 {
@@ -99,6 +101,7 @@ print_labels(char **label, int n)
 
 /* ---- the server ---- */
 
+/* Tests of many connections must not end at 1,024 descriptors. */
 static void
 raise_fd_limit(void)
 {
@@ -111,6 +114,7 @@ raise_fd_limit(void)
 	}
 }
 
+/* 0 lets the system choose; *port is what it chose. */
 static int
 listen_on_port(int *port)
 {
@@ -128,6 +132,7 @@ listen_on_port(int *port)
 	return fd;
 }
 
+/* A socket left over by a killed process is in the way. */
 static int
 listen_on_socket(const char *path)
 {
@@ -160,6 +165,7 @@ write_port_file(const char *path, int port)
 		fail(path);
 }
 
+/* The port is told only when connections are taken. */
 static int
 serve(Options *o)
 {

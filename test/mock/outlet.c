@@ -26,6 +26,7 @@
 
 /* ---- building ---- */
 
+/* Misuse closes, too: the next answer should not look like a success. */
 static bool
 closes_after(const Conn *c, const Exchange *x)
 {
@@ -35,6 +36,7 @@ closes_after(const Conn *c, const Exchange *x)
 		(b->maxreq > 0 && c->served + 1 >= (unsigned) b->maxreq);
 }
 
+/* A length, or chunks; and what the kind says of itself. */
 static void
 build_head(Conn *c, const Exchange *x, size_t body_len)
 {
@@ -77,6 +79,7 @@ build_chunks(Buf *out, Str body)
 	buf_lit(out, "0\r\n\r\n");
 }
 
+/* Lays the reply ready, with the faults that concern its length. */
 void
 outlet_build(Conn *c, const Exchange *x)
 {
@@ -100,6 +103,7 @@ outlet_build(Conn *c, const Exchange *x)
 
 /* ---- sending ---- */
 
+/* EPOLLOUT costs a system call to switch: only when a socket is full. */
 static void
 want_write(Conn *c, bool on)
 {
@@ -136,6 +140,7 @@ portion(const Conn *c, uint64_t *pause)
 	return (c->sent < c->head_len && c->b.drip > 0 ? c->head_len : c->limit) - c->sent;
 }
 
+/* False when the rest has to wait. */
 static bool
 send_out(Conn *c)
 {
@@ -156,6 +161,7 @@ send_out(Conn *c)
 	return true;
 }
 
+/* Blanks, which a JSON parser has to read all of. */
 static bool
 send_huge(Conn *c)
 {

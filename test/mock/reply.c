@@ -4,7 +4,8 @@
  *		Bodies of successful generation requests, kind by kind.
  *
  * The OpenAI layout with each kind's own additions, Ollama's own layout, and
- * the plain one of /inference.
+ * the plain one of /inference. They are printed member by member into the
+ * body: a reply is the one thing that is made for each request anew.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,7 @@
 
 static unsigned long long n_replies;
 
+/* A refusal has no content, and null is not the empty string. */
 static void
 write_content(Buf *out, const Answer *a, const Behaviour *b)
 {
@@ -26,6 +28,7 @@ write_content(Buf *out, const Answer *a, const Behaviour *b)
 		buf_quoted(out, a->content);
 }
 
+/* The members that a kind adds are null, but there: parsers meet them. */
 static void
 write_message(Buf *out, const Answer *a, const Ask *ask, const Behaviour *b)
 {
@@ -53,6 +56,7 @@ write_message(Buf *out, const Answer *a, const Ask *ask, const Behaviour *b)
 	buf_char(out, '}');
 }
 
+/* Not asked for, most kinds say null and llama-server nothing. */
 static void
 write_logprobs(Buf *out, const Logprobs *l, const Ask *ask, const Behaviour *b)
 {
@@ -71,6 +75,7 @@ write_logprobs(Buf *out, const Logprobs *l, const Ask *ask, const Behaviour *b)
 	buf_char(out, '}');
 }
 
+/* One choice: a client of ours never asks for more. */
 static void
 write_choices(Buf *out, const Answer *a, const Logprobs *l, const Ask *ask, const Behaviour *b)
 {
@@ -95,12 +100,14 @@ write_choices(Buf *out, const Answer *a, const Logprobs *l, const Ask *ask, cons
 	buf_char(out, ']');
 }
 
+/* Of the prefix cache some servers say nothing. */
 static bool
 reports_cached(Kind kind)
 {
 	return kind != KIND_OLLAMA && kind != KIND_TGI && kind != KIND_VLLM_OLD;
 }
 
+/* Tokens in OpenAI's words, then llama-server's timings. */
 static void
 write_usage(Buf *out, const Logprobs *l, const Ask *ask, int cached)
 {
@@ -117,6 +124,7 @@ write_usage(Buf *out, const Logprobs *l, const Ask *ask, int cached)
 				"\"predicted_n\":%d,\"predicted_ms\":1.0}", cached, prompt - cached, output);
 }
 
+/* The layout that all but two share. */
 static void
 write_openai(Buf *out, const Answer *a, const Logprobs *l, const Ask *ask,
 			 const Behaviour *b, int cached)
@@ -132,6 +140,7 @@ write_openai(Buf *out, const Answer *a, const Logprobs *l, const Ask *ask,
 	buf_char(out, '}');
 }
 
+/* Ollama's own: one message, logprobs at the top, times in nanoseconds. */
 static void
 write_ollama(Buf *out, const Answer *a, const Logprobs *l, const Ask *ask, const Behaviour *b)
 {
@@ -150,6 +159,7 @@ write_ollama(Buf *out, const Answer *a, const Logprobs *l, const Ask *ask, const
 	buf_char(out, '}');
 }
 
+/* The answer as text, or with object=1 as the object itself. */
 static void
 write_plain(Buf *out, const Answer *a, const Behaviour *b)
 {

@@ -8,6 +8,10 @@
  * what this request is to meet: the path's keys, then those of the model
  * name, then those of the row's markers, the later ones winning.
  *
+ * Nothing here touches a socket. An Exchange comes in with the request and
+ * goes out with a status, a body and the behaviour that the wire is to show,
+ * so each reply is finished before it begins to wait.
+ *
  * Invariant: a generation request is counted exactly once here, by
  * stats_arrive; conn.c counts its end.
  *
@@ -37,6 +41,7 @@ service_is_own(Str path)
 		str_eq(path, STR("/lasthdr")) || str_eq(path, STR("/reset"));
 }
 
+/* Questions about the mock; they are not part of what they tell. */
 static void
 answer_own(Exchange *x)
 {
@@ -69,6 +74,7 @@ answer_misuse(Exchange *x, const char *what, Str detail)
 	buf_lit(x->body, "\",\"type\":\"qwen_mock\",\"code\":418}}");
 }
 
+/* An error in the words of the endpoint's kind. */
 static void
 answer_fault(Exchange *x, bool native, const Fault *f)
 {
@@ -131,6 +137,10 @@ find_behaviour(Exchange *x, const Ask *ask)
 	behaviour_overlay(&x->b, ask->markers, due);
 }
 
+/*
+ * In the order in which a real server would notice: it is not up, it does
+ * not know you, you are too fast, something broke, it is full.
+ */
 static bool
 find_fault(Exchange *x, Fault *f)
 {
@@ -156,6 +166,7 @@ find_fault(Exchange *x, Fault *f)
 	return f->status != 0;
 }
 
+/* Seconds as given, or a date two seconds from now. */
 static void
 add_retry_after(Exchange *x)
 {
@@ -197,6 +208,7 @@ cut_prompt(Ask *ask, int context)
 		ask->prompt_tokens = context;
 }
 
+/* The static Answer is large and used by one request at a time. */
 static void
 generate(Exchange *x, Ask *ask)
 {
@@ -228,6 +240,7 @@ generate(Exchange *x, Ask *ask)
 	x->type = reply_write(x->body, &answer, &l, ask, &x->b, cached);
 }
 
+/* From the body to a reply, whatever becomes of it. */
 static void
 answer_generation(Exchange *x, bool native)
 {
@@ -297,6 +310,10 @@ needs_key(const Exchange *x)
 	}
 }
 
+/*
+ * GETs and the small POSTs. The faults of generation do not touch them, but
+ * a server that is loading says so everywhere.
+ */
 static void
 answer_other(Exchange *x)
 {
@@ -323,6 +340,7 @@ answer_other(Exchange *x)
 	x->b.faildelay = -1;
 }
 
+/* Everything that arrives comes through here. */
 void
 service_answer(Exchange *x)
 {

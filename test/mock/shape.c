@@ -7,7 +7,7 @@
  * the system message asks for in words, as a model would do.
  *
  * Invariant: after shape_of_ask there is at least one choice unless the
- * shape consists of true/false questions, and each choice has its surface
+ * shape consists of true/false questions or is broken, and each choice has its surface
  * (as written in the answer), its value (unescaped) and its name (the label,
  * which differs from the value where letter codes or a prefill are used).
  *
@@ -43,6 +43,7 @@ shape_add(Shape *s, PartType type, Str text)
 		s->part[s->n_parts++] = (Part) {type, text};
 }
 
+/* Room for n choices, to be filled by the caller. */
 void
 shape_choices(Shape *s, size_t n)
 {
@@ -51,6 +52,7 @@ shape_choices(Shape *s, size_t n)
 	s->n_choices = n;
 }
 
+/* A label inside a JSON string. */
 static Str
 json_escaped(Str s)
 {
@@ -63,6 +65,7 @@ json_escaped(Str s)
 	return out;
 }
 
+/* And back; cJSON knows all escapes. */
 static Str
 json_unescaped(Str s)
 {
@@ -81,6 +84,7 @@ json_unescaped(Str s)
 
 /* ---- from a JSON schema ---- */
 
+/* The label. An empty list cannot be obeyed, and servers refuse it. */
 static void
 add_enum(Shape *s, const cJSON *values)
 {
@@ -118,6 +122,7 @@ add_value(Shape *s, Str name, const cJSON *schema)
 	}
 }
 
+/* A key with the punctuation before it. */
 static void
 add_key(Shape *s, Str name, bool first)
 {
@@ -129,6 +134,7 @@ add_key(Shape *s, Str name, bool first)
 	shape_add(s, PART_LIT, s->spaces ? STR("\": ") : STR("\":"));
 }
 
+/* Members in the order of the schema, as grammars produce them. */
 static void
 from_schema(Shape *s, const cJSON *schema)
 {
@@ -153,6 +159,7 @@ from_schema(Shape *s, const cJSON *schema)
 
 /* ---- from lists and words ---- */
 
+/* A list of whole answers. */
 static void
 from_choice(Shape *s, const cJSON *values)
 {
@@ -230,6 +237,7 @@ from_system(Shape *s, const Ask *ask, bool json)
 
 /* ---- what the choices mean ---- */
 
+/* Whether each choice stands in quotes of its own. */
 static bool
 all_quoted(const Shape *s)
 {
@@ -272,6 +280,7 @@ move_quotes_out(Shape *s)
 	*s = moved;
 }
 
+/* One after the other. */
 static Str
 joined(Str a, Str b)
 {
@@ -298,6 +307,7 @@ name_choice(Choice *c, const Listed *l, Str prefill, size_t hint)
 		c->name = joined(prefill, c->value);
 }
 
+/* Values first: the list in the system message is read with them. */
 static void
 name_choices(Shape *s, const Ask *ask)
 {

@@ -13,10 +13,10 @@
 
 typedef enum PartType
 {
-	PART_LIT,
-	PART_LABEL,
-	PART_REASON,
-	PART_CONF,
+	PART_LIT,					/* text as it is */
+	PART_LABEL,					/* one of the choices */
+	PART_REASON,				/* a sentence */
+	PART_CONF,					/* a confidence */
 	PART_BOOL					/* true or false for the label in text */
 } PartType;
 
@@ -31,7 +31,7 @@ typedef struct Choice
 	Str			surface;		/* as it stands in the answer */
 	Str			value;			/* unescaped */
 	Str			name;			/* the label that it means */
-	double		p;
+	double		p;				/* among the choices */
 } Choice;
 
 typedef struct Shape

@@ -23,6 +23,7 @@ static Buf	bodies[RING];
 static Buf	last_head;
 static uint64_t n_bodies;
 
+/* The buffers of the ring keep their room. */
 static void
 remember(Buf *b, Str s)
 {
@@ -30,6 +31,7 @@ remember(Buf *b, Str s)
 	buf_str(b, s);
 }
 
+/* A generation request has come whole. */
 void
 stats_arrive(Endpoint *e, const HttpReq *req)
 {
@@ -43,6 +45,7 @@ stats_arrive(Endpoint *e, const HttpReq *req)
 	remember(&last_head, req->head);
 }
 
+/* It is answered, or its client has gone. */
 void
 stats_leave(Endpoint *e, int status, bool aborted)
 {
@@ -84,6 +87,7 @@ print_count(Buf *b, const char *name, uint64_t value)
 	buf_fmt(b, "\"%s\":%llu,", name, (unsigned long long) value);
 }
 
+/* The same counts for one base path, and its line. */
 static void
 print_endpoint(Buf *b, const Endpoint *e)
 {
@@ -99,6 +103,7 @@ print_endpoint(Buf *b, const Endpoint *e)
 	buf_fmt(b, "\"max_in_flight\":%llu}", (unsigned long long) e->max_in_flight);
 }
 
+/* by_path comes last, so that a plain text search finds the totals. */
 void
 stats_print(Buf *b)
 {

@@ -15,15 +15,15 @@
 typedef struct Stats
 {
 	uint64_t	requests;		/* generation requests */
-	uint64_t	gets;
+	uint64_t	gets;			/* to fake servers */
 	uint64_t	others;			/* other POSTs: /tokenize, /api/show */
 	uint64_t	answered;		/* with 200 */
 	uint64_t	failed;			/* with another status */
 	uint64_t	aborted;		/* the client went before its answer did */
 	uint64_t	followed;		/* redirects that were followed */
-	uint64_t	in_flight;
+	uint64_t	in_flight;		/* now */
 	uint64_t	max_in_flight;
-	uint64_t	opened;
+	uint64_t	opened;			/* connections */
 	uint64_t	closed;
 	uint64_t	prompt_tokens;
 	uint64_t	output_tokens;

@@ -28,6 +28,7 @@
 static Str	vocabulary[VOCABULARY];
 static int	n_known;
 
+/* Longer ones first where one begins another. */
 static const char *const glued[] = {
 	"\",\"", "\":\"", "{\"", "\":", "\",", "\"}", " \"", "```", "<think>",
 	"</think>", "\n\n", NULL
@@ -48,6 +49,7 @@ utf8_len(Str s)
 	return n;
 }
 
+/* ASCII, which is most of it, goes by without a call. */
 bool
 utf8_valid(Str s)
 {
@@ -85,6 +87,7 @@ wide_piece(Str s, bool fragments)
 	return fragments && cp >= 0x4e00 && cp < 0x9a00 && cp % 2 == 0 ? 2 : 3;
 }
 
+/* JSON's signs as Qwen's vocabulary has them. */
 static size_t
 glued_piece(Str s)
 {
@@ -106,6 +109,7 @@ word_piece(Str s)
 	return n;
 }
 
+/* Length of the token at the start of s. */
 static size_t
 piece_len(Str s, bool fragments)
 {
@@ -176,6 +180,7 @@ token_id(Str token)
 	return (int) at;
 }
 
+/* Empty for an id that was never given. */
 Str
 token_of_id(int id)
 {
