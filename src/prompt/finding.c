@@ -38,10 +38,15 @@ begins(const char *text, Stretch in, const char *word)
 static size_t
 after(const char *text, Stretch in, const char *word)
 {
-	for (; in.start < in.end; in.start++)
+	const char *at;
+
+	while (in.start < in.end &&
+		   (at = memchr(text + in.start, word[0], in.end - in.start)) != NULL)
 	{
+		in.start = (size_t) (at - text);
 		if (begins(text, in, word))
 			return in.start + strlen(word);
+		in.start++;
 	}
 	return 0;
 }
