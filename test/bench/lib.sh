@@ -39,7 +39,9 @@ copy_postgres() {
 }
 
 build_private() {
-	cp -a "$REPO" "$RUN_DIR/tree" &&
+	mkdir -p "$RUN_DIR/tree/test" &&
+		cp -a "$REPO/Makefile" "$REPO/qwen_classify.control" "$REPO/sql" "$REPO/src" "$RUN_DIR/tree" &&
+		cp -a "$REPO/test/mock" "$RUN_DIR/tree/test" &&
 		make -s -C "$RUN_DIR/tree" PG_CONFIG="$PG_CONFIG" with_llvm=no clean &&
 		make -s -C "$RUN_DIR/tree" PG_CONFIG="$PG_CONFIG" with_llvm=no ${BENCH_MAKE:-} all install &&
 		make -s -C "$RUN_DIR/tree/test/mock"
@@ -48,8 +50,7 @@ build_private() {
 start_mock() {
 	"$RUN_DIR/tree/test/mock/qwen_mock" --port-file "$RUN_DIR/port" >"$RUN_DIR/mock.log" 2>&1 &
 	MOCK_PID=$!
-	local i
-	for i in $(seq 100); do
+	for _ in $(seq 100); do
 		[ ! -s "$RUN_DIR/port" ] || break
 		sleep 0.05
 	done
