@@ -288,6 +288,16 @@ qc_call_act(QcCall *call, const QcOutcome *outcome, int replica)
 		qc_call_fail(call);
 }
 
+/* No descriptor was left: nothing was sent, and the call waits for room. */
+static void
+qc_call_unsend(QcCall *call)
+{
+	call->budget->requests--;
+	if (--call->sends > 0 && call->refining < 0)
+		call->budget->retried--;
+	qc_call_proceed(call);
+}
+
 /* A follow-up is a luxury: whatever is wrong with it, there is a verdict. */
 static void
 qc_call_act_on_child(QcCall *call, const QcOutcome *outcome)
@@ -320,7 +330,9 @@ qc_call_answered(QcHttp *http, void *arg)
 	qc_call_tell_replica(call, &outcome);
 	qc_call_give_place(call);
 
-	if (call->refining >= 0)
+	if (http->starved && qc_pool_in_flight() > 0)
+		qc_call_unsend(call);
+	else if (call->refining >= 0)
 		qc_call_act_on_child(call, &outcome);
 	else if (qc_call_is_unreadable(call, json, &outcome))
 		qc_call_unreadable(call, replica);

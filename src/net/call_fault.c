@@ -230,10 +230,7 @@ qc_call_fault(QcCall *call, const QcHttp *http)
 	call->faults++;
 	qc_call_note_fault(call);
 
-	/* Our own descriptors are used up: some come free when a request ends. */
-	if (http != NULL && http->starved && qc_pool_in_flight() > 0)
-		qc_call_pause(call, qc_call_next_pause(call, -1));
-	else if (unconnected && qc_call_impatient(call))
+	if (unconnected && qc_call_impatient(call))
 		qc_call_unconnected(call);
 	else if (qc_call_suspect(call))
 		qc_call_charge_text(call);

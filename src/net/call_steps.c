@@ -88,6 +88,11 @@ qc_call_get_place(QcCall *call)
 
 	if (call->replica >= 0)
 		return true;
+	if (!qc_pool_has_room())
+	{
+		qc_call_wait_place(call);
+		return false;
+	}
 	if (paused_until != 0)
 	{
 		TimestampTz now = GetCurrentTimestamp();

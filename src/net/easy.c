@@ -59,6 +59,7 @@ struct QcRoute
 static QcRoute *routes = NULL;
 static QcEasy *idle = NULL;
 static int	nidle = 0;
+static int	nsockets = 0;
 
 static bool
 qc_same(const char *a, const char *b)
@@ -243,6 +244,7 @@ qc_on_open_socket(void *clientp, curlsocktype purpose, struct curl_sockaddr *add
 		return CURL_SOCKET_BAD;
 	}
 	qc_mux_opened(fd);
+	nsockets++;
 	return fd;
 }
 
@@ -251,8 +253,15 @@ qc_on_close_socket(void *clientp, curl_socket_t fd)
 {
 	(void) clientp;
 	qc_mux_closing(fd);
+	nsockets--;
 	ReleaseExternalFD();
 	return close(fd);
+}
+
+int
+qc_easy_sockets(void)
+{
+	return nsockets;
 }
 
 /* Grow by doubling up to the cap; a short return ends the transfer. */

@@ -43,6 +43,9 @@ extern QcEasy *qc_easy_take(QcEndpoint *endpoint, int replica, bool at_root,
 /* Give it back after it was removed from the multi handle. */
 extern void qc_easy_give(QcEasy *easy);
 
+/* Sockets that are open, those of idle connections too. */
+extern int	qc_easy_sockets(void);
+
 /* Less time to connect than the route says, for this request. */
 extern void qc_easy_limit_connect(QcEasy *easy, int ms);
 

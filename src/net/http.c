@@ -142,6 +142,9 @@ qc_http_ended(QcHttp *http, int curl_code)
 		strlcpy(http->error, easy->error[0] ? easy->error : curl_easy_strerror(curl_code),
 				sizeof(http->error));
 
+	if (http->starved)
+		qc_pool_starved();
+
 	/* A server that moved is found again at the next try. */
 	if (curl_code != CURLE_OK && !http->connected)
 		qc_easy_doubt_name(easy);

@@ -46,6 +46,8 @@ typedef struct QcPool
 	int64		curl_due;		/* when libcurl wants to be called */
 	int			in_flight;
 	int			resolving;		/* of these, to hosts that a thread looks up */
+	int			room;			/* most in flight, for want of descriptors; 0: no
+								 * limit found */
 	long		connections;	/* CURLMOPT_MAXCONNECTS as set */
 	bool		latch_was_set;
 	pairingheap timers;
@@ -405,6 +407,25 @@ int
 qc_pool_in_flight(void)
 {
 	return pool.pid == MyProcPid ? pool.in_flight : 0;
+}
+
+/*
+ * A request found no descriptor for its connection: as many as there are now
+ * is as many as there can be.  Forgotten when nothing is in flight, since the
+ * descriptors may have been somebody else's.
+ */
+void
+qc_pool_starved(void)
+{
+	pool.room = Max(qc_easy_sockets(), 1);
+}
+
+bool
+qc_pool_has_room(void)
+{
+	if (pool.in_flight == 0)
+		pool.room = 0;
+	return pool.room == 0 || pool.in_flight < pool.room;
 }
 
 /*

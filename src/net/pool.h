@@ -57,9 +57,16 @@ extern bool qc_pool_latch_was_set(void);
 /* Requests in flight in this process: for tests and views. */
 extern int	qc_pool_in_flight(void);
 
+/*
+ * Is there room for another request?  Not while as many are in flight as the
+ * server's share of descriptors allows; an eager timer tells when to ask again.
+ */
+extern bool qc_pool_has_room(void);
+
 /* For http.c: hand a transfer to the pool, take it back before its end. */
 struct QcHttp;
 extern void qc_pool_add(struct QcHttp *http);
 extern void qc_pool_remove(struct QcHttp *http);
+extern void qc_pool_starved(void);
 
 #endif							/* QC_POOL_H */
