@@ -168,6 +168,10 @@ read_answer(const cJSON *body, QcReply *out)
 	else
 		out->text = content_text(member(choice, "text"));
 	out->finish = read_finish(body, choice);
+
+	/* A model's refusal takes the content's place, and the finish is "stop". */
+	if (out->text == NULL && qc_json_string(member(choice, "message"), "refusal") != NULL)
+		out->finish = QC_FINISH_FILTER;
 	read_usage(body, out);
 	if (out->text != NULL)
 		out->text_len = strlen(out->text);

@@ -253,6 +253,7 @@ for my $kind ('vllm', 'openai', 'plain')
 no_label('empty answer', classify(url('vllm', 'answer=empty')), 'answer of the model is empty', 'unusable answer');
 no_label('null answer', classify(url('vllm', 'answer=null')), 'answer of the model is empty', 'unusable answer');
 no_label('no choices', classify(url('vllm', 'answer=nochoices')), 'answer of the model is empty', 'unusable answer');
+no_label('refusal', classify(url('openai', 'answer=refusal')), 'inference server refused the text', 'refused');
 no_label('content filter', classify(url('vllm', 'answer=filter')), 'inference server refused the text', 'refused');
 fails('abort', classify(url('vllm', 'answer=abort')), 'ERROR:  HV000: inference server gave up on its answer, gave up');
 

@@ -9,7 +9,7 @@ use QwenTest;
 use Test::More;
 
 my $labels = "ARRAY['refund','bug','praise']";
-my $node;
+our $node;
 
 # Statements in a session of their own, without preload unless told so.
 sub sql
@@ -64,21 +64,27 @@ sub distance
 
 start_mock();
 $node = start_node();
-server($node, 'mock', url('vllm'));
-$node->safe_psql('postgres', q{
-	CREATE TABLE ticket (id int PRIMARY KEY, body text, label text);
-	INSERT INTO ticket SELECT i, 'a bug ' || i FROM generate_series(1, 6) i;
-	CREATE FUNCTION in_sql(t text) RETURNS text LANGUAGE sql STABLE
-		AS $$ SELECT qwen_label(t, ARRAY['refund','bug','praise']) $$;
-	CREATE FUNCTION in_plpgsql(t text) RETURNS text LANGUAGE plpgsql
-		AS $$ BEGIN RETURN qwen_label(t, ARRAY['refund','bug','praise']); END $$;
-	CREATE FUNCTION stable(t text) RETURNS text LANGUAGE plpgsql STABLE
-		AS $$ BEGIN RETURN qwen_label(t, ARRAY['refund','bug','praise']); END $$;
-	CREATE FUNCTION immutable(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE
-		AS $$ BEGIN RETURN qwen_label(t, ARRAY['refund','bug','praise']); END $$;
-	CREATE FUNCTION assigning(t text) RETURNS text LANGUAGE plpgsql STABLE
-		AS $$ DECLARE x text := qwen_label(t, ARRAY['refund','bug','praise']); BEGIN IF x IS NULL THEN RETURN 'NULL'; END IF; RETURN x; END $$;
-});
+# A node with a server, a table and functions that call ours in all ways.
+sub furnish
+{
+	server($node, 'mock', url('vllm'));
+	$node->safe_psql('postgres', q{
+		CREATE TABLE ticket (id int PRIMARY KEY, body text, label text);
+		INSERT INTO ticket SELECT i, 'a bug ' || i FROM generate_series(1, 6) i;
+		CREATE FUNCTION in_sql(t text) RETURNS text LANGUAGE sql STABLE
+			AS $$ SELECT qwen_label(t, ARRAY['refund','bug','praise']) $$;
+		CREATE FUNCTION in_plpgsql(t text) RETURNS text LANGUAGE plpgsql
+			AS $$ BEGIN RETURN qwen_label(t, ARRAY['refund','bug','praise']); END $$;
+		CREATE FUNCTION stable(t text) RETURNS text LANGUAGE plpgsql STABLE
+			AS $$ BEGIN RETURN qwen_label(t, ARRAY['refund','bug','praise']); END $$;
+		CREATE FUNCTION immutable(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE
+			AS $$ BEGIN RETURN qwen_label(t, ARRAY['refund','bug','praise']); END $$;
+		CREATE FUNCTION assigning(t text) RETURNS text LANGUAGE plpgsql STABLE
+			AS $$ DECLARE x text := qwen_label(t, ARRAY['refund','bug','praise']); BEGIN IF x IS NULL THEN RETURN 'NULL'; END IF; RETURN x; END $$;
+	});
+}
+
+furnish();
 
 # ---- equal requests are sent once ----
 
@@ -101,71 +107,83 @@ gives('WHERE and GROUP BY',
 
 # ---- planning sends nothing, in a session's first statement either ----
 
-my %planned = (
-	'EXPLAIN' => "EXPLAIN SELECT qwen_label('a bug', $labels)",
-	'EXPLAIN of qwen_classify' => "EXPLAIN SELECT * FROM qwen_classify('a bug', $labels)",
-	'EXPLAIN of a condition' => "EXPLAIN SELECT * FROM ticket WHERE qwen_label('a bug', $labels) = 'bug'",
-	'EXPLAIN of a comparison' => "EXPLAIN SELECT * FROM ticket WHERE label = qwen_label('a bug', $labels) AND id < 3",
-	'EXPLAIN of a join' => "EXPLAIN SELECT * FROM ticket a JOIN ticket b ON a.label = qwen_label(b.body, $labels)",
-	'EXPLAIN of an UPDATE' => "EXPLAIN UPDATE ticket SET label = qwen_label(body, $labels)",
-	'EXPLAIN of an SQL wrapper' => "EXPLAIN SELECT * FROM ticket WHERE label = in_sql('a bug')",
-	'EXPLAIN of a PL/pgSQL wrapper' => "EXPLAIN SELECT * FROM ticket WHERE label = in_plpgsql('a bug')",
-	'EXPLAIN of a stable PL/pgSQL wrapper' => "EXPLAIN SELECT stable(body), stable('a bug') FROM ticket",
-	'PREPARE' => "PREPARE p AS SELECT * FROM ticket WHERE label = qwen_label('a bug', $labels)",
-	'PREPARE with a parameter' => "PREPARE p (text) AS SELECT qwen_label(\$1, $labels)",
-	'CREATE VIEW' => "BEGIN; CREATE VIEW v AS SELECT qwen_label('a bug', $labels) AS l; ROLLBACK");
-for my $what (sort keys %planned)
+# With and without preload, each in a session's first statement and later.
+sub planning
 {
-	my $r = sql($planned{$what});
-	my $s = mock_stats();
-	is($r->{err}, '', "$what: without a word");
-	is($s->{requests} + $s->{gets} + $s->{opened}, 0, "$what: nothing is sent, nobody is connected to");
+	my %planned = (
+		'EXPLAIN' => "EXPLAIN SELECT qwen_label('a bug', $labels)",
+		'EXPLAIN of qwen_classify' => "EXPLAIN SELECT * FROM qwen_classify('a bug', $labels)",
+		'EXPLAIN of a condition' => "EXPLAIN SELECT * FROM ticket WHERE qwen_label('a bug', $labels) = 'bug'",
+		'EXPLAIN of a comparison' => "EXPLAIN SELECT * FROM ticket WHERE label = qwen_label('a bug', $labels) AND id < 3",
+		'EXPLAIN of a join' => "EXPLAIN SELECT * FROM ticket a JOIN ticket b ON a.label = qwen_label(b.body, $labels)",
+		'EXPLAIN of an UPDATE' => "EXPLAIN UPDATE ticket SET label = qwen_label(body, $labels)",
+		'EXPLAIN of an SQL wrapper' => "EXPLAIN SELECT * FROM ticket WHERE label = in_sql('a bug')",
+		'EXPLAIN of a PL/pgSQL wrapper' => "EXPLAIN SELECT * FROM ticket WHERE label = in_plpgsql('a bug')",
+		'EXPLAIN of a stable PL/pgSQL wrapper' => "EXPLAIN SELECT stable(body), stable('a bug') FROM ticket",
+		'PREPARE' => "PREPARE p AS SELECT * FROM ticket WHERE label = qwen_label('a bug', $labels)",
+		'PREPARE with a parameter' => "PREPARE p (text) AS SELECT qwen_label(\$1, $labels)",
+		'CREATE VIEW' => "BEGIN; CREATE VIEW v AS SELECT qwen_label('a bug', $labels) AS l; ROLLBACK");
+	for my $what (sort keys %planned)
+	{
+		my $r = sql($planned{$what});
+		my $s = mock_stats();
+		is($r->{err}, '', "$what: without a word");
+		is($s->{requests} + $s->{gets}, 0, "$what: nothing is sent");
+	}
+	gives('a condition with a constant', sql("SELECT count(*) FROM ticket WHERE qwen_label('a bug', $labels) = 'bug'"), 6, 1);
+	gives('a comparison with a constant', sql("SELECT count(*) FROM ticket WHERE qwen_label('a bug', $labels) = label"), 0, 1);
+	gives('EXECUTE', sql("PREPARE p (text) AS SELECT qwen_label(\$1, $labels); EXECUTE p ('a bug'); EXECUTE p ('praise')"), "bug\npraise", 2);
+	gives('a generic plan', sql("SET plan_cache_mode = force_generic_plan; PREPARE p (text) AS SELECT qwen_label(\$1, $labels); EXECUTE p ('a bug')"), 'bug', 1);
+	like(sql("EXPLAIN (ANALYZE, COSTS off) SELECT qwen_label('a bug', $labels)")->{out}, qr/actual time/, 'EXPLAIN ANALYZE executes');
+	is(mock_stats()->{requests}, 1, 'EXPLAIN ANALYZE: 1 request');
+
+	# ---- what executes in the planner's arms is executed ----
+
+	for my $wrapper ('in_sql', 'in_plpgsql', 'stable', 'immutable', 'assigning')
+	{
+		gives("$wrapper, first statement", sql("SELECT $wrapper('a bug')"), 'bug', 1);
+		gives("$wrapper, later", sql("SELECT qwen_label('praise', $labels); SELECT $wrapper('a bug')"), "praise\nbug", 2);
+		gives("$wrapper over a table", sql("SELECT count(*) FROM ticket WHERE $wrapper(body) = 'bug'"), 6, 6);
+		is(sql("SELECT count(*) FROM ticket WHERE 'bug' = $wrapper('a bug')")->{out}, 6, "$wrapper in a condition");
+		is(sql("UPDATE ticket SET label = 'bug'; SELECT count(*) FROM ticket WHERE label = $wrapper('a bug'); UPDATE ticket SET label = NULL")->{out},
+			6, "$wrapper compared with a column");
+	}
+	my %block = (
+		'an assignment' => "x := qwen_label('a bug', $labels);",
+		'an assignment with a variable' => "x := 'a bug'; x := qwen_label(x, $labels);",
+		'a condition' => "IF qwen_label('a bug', $labels) = 'bug' THEN x := 'bug'; END IF;",
+		'SELECT INTO' => "SELECT qwen_label('a bug', $labels) INTO x;",
+		'EXECUTE' => "EXECUTE 'SELECT qwen_label(\$1, ARRAY[''bug'',''praise''])' INTO x USING 'a bug';",
+		'a constant in a condition' => "SELECT max('bug') INTO x FROM ticket WHERE qwen_label('a bug', $labels) = 'bug';",
+		'a wrapper' => "x := assigning('a bug');",
+		'a loop' => "FOR i IN 1..3 LOOP x := qwen_label('a bug', $labels); END LOOP;",
+		'a query loop' => "FOR x IN SELECT qwen_label(body, $labels) FROM ticket LOOP PERFORM x; END LOOP;");
+	for my $what (sort keys %block)
+	{
+		my $r = sql("DO \$\$ DECLARE x text; BEGIN $block{$what} RAISE NOTICE 'got %', x; END \$\$");
+		like($r->{err}, qr/NOTICE:  got bug$/m, "$what in the first statement of a session");
+		is($r->{requests}, $what eq 'a query loop' ? 6 : 1, "$what: the command is one statement");
+	}
+
+	# expressions that are prepared outside of any plan
+	$node->safe_psql('postgres', 'CREATE PROCEDURE show(x text) LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE \'got %\', x; END $$');
+	for my $first ('', 'DO $$ BEGIN PERFORM qwen.version(); END $$; ')
+	{
+		my $when = $first ? 'later' : 'first statement';
+
+		like(sql("${first}CALL show(qwen_label('a bug', $labels))")->{err}, qr/NOTICE:  got bug$/m, "an argument of CALL, $when");
+		like(sql("PREPARE p (text) AS SELECT \$1; ${first}EXECUTE p (qwen_label('a bug', $labels))")->{out}, qr/^bug$/m, "an argument of EXECUTE, $when");
+		like(sql("BEGIN; ${first}ALTER TABLE ticket ADD COLUMN fresh text DEFAULT qwen_label('a bug', $labels); SELECT DISTINCT fresh FROM ticket; ROLLBACK")->{out},
+			qr/^bug$/m, "a column's default, $when");
+	}
 }
-gives('a condition with a constant', sql("SELECT count(*) FROM ticket WHERE qwen_label('a bug', $labels) = 'bug'"), 6, 1);
-gives('a comparison with a constant', sql("SELECT count(*) FROM ticket WHERE qwen_label('a bug', $labels) = label"), 0, 1);
-gives('EXECUTE', sql("PREPARE p (text) AS SELECT qwen_label(\$1, $labels); EXECUTE p ('a bug'); EXECUTE p ('praise')"), "bug\npraise", 2);
-gives('a generic plan', sql("SET plan_cache_mode = force_generic_plan; PREPARE p (text) AS SELECT qwen_label(\$1, $labels); EXECUTE p ('a bug')"), 'bug', 1);
-like(sql("EXPLAIN (ANALYZE, COSTS off) SELECT qwen_label('a bug', $labels)")->{out}, qr/actual time/, 'EXPLAIN ANALYZE executes');
-is(mock_stats()->{requests}, 1, 'EXPLAIN ANALYZE: 1 request');
 
-# ---- what executes in the planner's arms is executed ----
-
-for my $wrapper ('in_sql', 'in_plpgsql', 'stable', 'immutable', 'assigning')
+planning();
 {
-	gives("$wrapper, first statement", sql("SELECT $wrapper('a bug')"), 'bug', 1);
-	gives("$wrapper, later", sql("SELECT qwen_label('praise', $labels); SELECT $wrapper('a bug')"), "praise\nbug", 2);
-	gives("$wrapper over a table", sql("SELECT count(*) FROM ticket WHERE $wrapper(body) = 'bug'"), 6, 6);
-	is(sql("SELECT count(*) FROM ticket WHERE 'bug' = $wrapper('a bug')")->{out}, 6, "$wrapper in a condition");
-	is(sql("UPDATE ticket SET label = 'bug'; SELECT count(*) FROM ticket WHERE label = $wrapper('a bug'); UPDATE ticket SET label = NULL")->{out},
-		6, "$wrapper compared with a column");
-}
-my %block = (
-	'an assignment' => "x := qwen_label('a bug', $labels);",
-	'an assignment with a variable' => "x := 'a bug'; x := qwen_label(x, $labels);",
-	'a condition' => "IF qwen_label('a bug', $labels) = 'bug' THEN x := 'bug'; END IF;",
-	'SELECT INTO' => "SELECT qwen_label('a bug', $labels) INTO x;",
-	'EXECUTE' => "EXECUTE 'SELECT qwen_label(\$1, ARRAY[''bug'',''praise''])' INTO x USING 'a bug';",
-	'a constant in a condition' => "SELECT max('bug') INTO x FROM ticket WHERE qwen_label('a bug', $labels) = 'bug';",
-	'a wrapper' => "x := assigning('a bug');",
-	'a loop' => "FOR i IN 1..3 LOOP x := qwen_label('a bug', $labels); END LOOP;",
-	'a query loop' => "FOR x IN SELECT qwen_label(body, $labels) FROM ticket LOOP PERFORM x; END LOOP;");
-for my $what (sort keys %block)
-{
-	my $r = sql("DO \$\$ DECLARE x text; BEGIN $block{$what} RAISE NOTICE 'got %', x; END \$\$");
-	like($r->{err}, qr/NOTICE:  got bug$/m, "$what in the first statement of a session");
-	is($r->{requests}, $what eq 'a query loop' ? 6 : 1, "$what: the command is one statement");
-}
-
-# expressions that are prepared outside of any plan
-$node->safe_psql('postgres', 'CREATE PROCEDURE show(x text) LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE \'got %\', x; END $$');
-for my $first ('', 'DO $$ BEGIN PERFORM qwen.version(); END $$; ')
-{
-	my $when = $first ? 'later' : 'first statement';
-
-	like(sql("${first}CALL show(qwen_label('a bug', $labels))")->{err}, qr/NOTICE:  got bug$/m, "an argument of CALL, $when");
-	like(sql("PREPARE p (text) AS SELECT \$1; ${first}EXECUTE p (qwen_label('a bug', $labels))")->{out}, qr/^bug$/m, "an argument of EXECUTE, $when");
-	like(sql("BEGIN; ${first}ALTER TABLE ticket ADD COLUMN fresh text DEFAULT qwen_label('a bug', $labels); SELECT DISTINCT fresh FROM ticket; ROLLBACK")->{out},
-		qr/^bug$/m, "a column's default, $when");
+	local $node = start_node(name => 'preloaded', preload => 1);
+	furnish();
+	planning();
+	$node->stop;
 }
 
 # ---- cursors, subtransactions, procedures ----

@@ -37,6 +37,7 @@ static const Row rows[] = {
 	/* where texts are */
 	{"chat", CHAT("\"a\"", ",\"finish_reason\":\"stop\""), true, "a", QC_FINISH_STOP, 0, false, NULL, NULL, 0},
 	{"chat, cut", CHAT("\"a\"", ",\"finish_reason\":\"length\""), true, "a", QC_FINISH_LENGTH, 0, false, NULL, NULL, 0},
+	{"chat, refused", CHAT("null,\"refusal\":\"I'm sorry\"", ",\"finish_reason\":\"stop\""), true, NULL, QC_FINISH_FILTER, 0, false, NULL, NULL, 0},
 	{"chat, filtered", CHAT("\"\"", ",\"finish_reason\":\"content_filter\""), true, "", QC_FINISH_FILTER, 0, false, NULL, NULL, 0},
 	{"chat, aborted", CHAT("\"\"", ",\"finish_reason\":\"abort\""), true, "", QC_FINISH_ABORT, 0, false, NULL, NULL, 0},
 	{"chat, vLLM's error", CHAT("\"\"", ",\"finish_reason\":\"error\""), true, "", QC_FINISH_ABORT, 0, false, NULL, NULL, 0},
