@@ -22,7 +22,7 @@ SELECT qwen_label('x', '[1, 2]'::jsonb);
 -- Text: duplicates are seen, a word is no label set, an array literal is one.
 SELECT qwen_label('x', '{"a": null, "a": "again"}');
 SELECT qwen_label('x', 'refund');
-SELECT qwen_label('x', '{"a": "b"');
+SELECT qwen_label('x', '{a, b');
 SELECT qwen_label('x', '{a,b,a}');
 SELECT qwen_label('x', NULL);
 SELECT qwen_label('x', NULL::text[]);
