@@ -17,6 +17,7 @@
 
 #include "net/call_state.h"
 
+/* Counts are shared with other processes: give back what was taken, once. */
 void
 qc_call_give_place(QcCall *call)
 {
@@ -25,6 +26,7 @@ qc_call_give_place(QcCall *call)
 	call->replica = -1;
 }
 
+/* The reply was read from the answer: they come and go together. */
 void
 qc_call_drop_answer(QcCall *call)
 {
@@ -50,6 +52,7 @@ qc_call_release(QcCall *call)
 	qc_call_give_place(call);
 }
 
+/* The context's reset callback; may run during abort, so it must not throw. */
 static void
 qc_call_cleanup(void *arg)
 {
@@ -60,6 +63,7 @@ qc_call_cleanup(void *arg)
 	qc_endpoint_unpin(call->endpoint);
 }
 
+/* Only the result outlives the end: a finished call holds no place. */
 void
 qc_call_finish(QcCall *call)
 {
@@ -74,6 +78,11 @@ qc_call_fail(QcCall *call)
 	qc_call_finish(call);
 }
 
+/*
+ * The pin and the callback come before the copy of the text, which may throw:
+ * from the registration on the context's end gives everything back.  The
+ * default block size lets the server recycle the context from call to call.
+ */
 static QcCall *
 qc_call_create(MemoryContext parent, const QcCallSpec *spec)
 {
@@ -103,6 +112,7 @@ qc_call_create(MemoryContext parent, const QcCallSpec *spec)
 	return call;
 }
 
+/* If the first step throws, the call ends with its parent context. */
 QcCall *
 qc_call_start(MemoryContext parent, const QcCallSpec *spec)
 {
@@ -112,6 +122,7 @@ qc_call_start(MemoryContext parent, const QcCallSpec *spec)
 	return call;
 }
 
+/* Other calls of the process move on too while this one is waited for. */
 void
 qc_call_wait(QcCall *call)
 {
@@ -162,6 +173,10 @@ qc_call_adopt(char *text)
 	return copy;
 }
 
+/*
+ * The same steps as for sending, so that what is shown is what would be sent;
+ * nothing is asked of the server for it.
+ */
 char *
 qc_call_preview(const QcCallSpec *spec)
 {

@@ -38,6 +38,7 @@ qc_call_tell_replica(QcCall *call, const QcOutcome *outcome)
 		qc_replica_answered(call->endpoint, call->replica);
 }
 
+/* The place is given back by now, so the replica comes as an argument. */
 static void
 qc_call_describe(QcCall *call, QcFailKind kind, int replica)
 {
@@ -60,6 +61,10 @@ qc_call_set_failure(QcCall *call, QcFailKind kind, const char *words, const char
 	}
 }
 
+/*
+ * Too long, as the server says or as Ollama's count shows.  The next request
+ * has less of the text; the system message is never cut.
+ */
 static void
 qc_call_cut(QcCall *call, const QcOutcome *outcome, int replica)
 {
@@ -181,6 +186,7 @@ qc_call_was_truncated(const QcCall *call)
 		&& call->reply.prompt_tokens >= shape->context_tokens - shape->answer_tokens;
 }
 
+/* A label came.  It is the result unless a better request is worth sending. */
 static void
 qc_call_keep_verdict(QcCall *call)
 {
@@ -215,6 +221,10 @@ qc_call_bad_label(QcCall *call, const char *said)
 	qc_call_fail(call);
 }
 
+/*
+ * A 200 with JSON.  Whatever it says of the text, the server works: that ends
+ * a time of faults, except when it broke off by itself.
+ */
 static void
 qc_call_read(QcCall *call, int replica)
 {
@@ -254,6 +264,27 @@ qc_call_read(QcCall *call, int replica)
 	}
 }
 
+/*
+ * The server may have been replaced by another since it was probed: another
+ * path, another default model.  Look again, once, unless this call just did.
+ */
+static bool
+qc_call_reprobe(QcCall *call, const QcOutcome *outcome)
+{
+	if ((outcome->kind != QC_FAIL_PATH && outcome->kind != QC_FAIL_MODEL)
+		|| call->answer->status != 404
+		|| call->probed || call->reprobed || !qc_probe_needed(call->endpoint))
+		return false;
+	call->reprobed = true;
+	qc_endpoint_forget(call->endpoint);
+	qc_call_proceed(call);
+	return true;
+}
+
+/*
+ * One case an action; those that send again return, the rest ends in a fault
+ * of the server, which may be waited out, or in the call's failure.
+ */
 static void
 qc_call_act(QcCall *call, const QcOutcome *outcome, int replica)
 {
@@ -276,8 +307,11 @@ qc_call_act(QcCall *call, const QcOutcome *outcome, int replica)
 				return;
 			}
 			break;
-		case QC_ACT_RETRY:
 		case QC_ACT_FAIL:
+			if (qc_call_reprobe(call, outcome))
+				return;
+			break;
+		case QC_ACT_RETRY:
 			break;
 	}
 
@@ -311,6 +345,10 @@ qc_call_act_on_child(QcCall *call, const QcOutcome *outcome)
 		qc_call_finish(call);
 }
 
+/*
+ * The completion of every generation request.  The place goes back before
+ * anything else is decided: what follows may take another one at once.
+ */
 void
 qc_call_answered(QcHttp *http, void *arg)
 {

@@ -41,12 +41,17 @@
 #define QC_TEXT_TIMEOUTS		2
 #define QC_TEXT_ERRORS			5
 
+/* A person waits for the first answer and wants to know what is wrong. */
 bool
 qc_call_impatient(const QcCall *call)
 {
 	return !call->budget->succeeded && !call->budget->patient;
 }
 
+/*
+ * The time is the statement's, not the call's: rows that come later do not
+ * wait for retry_timeout once more.
+ */
 bool
 qc_call_out_of_patience(const QcCall *call)
 {
@@ -65,6 +70,7 @@ qc_call_connect_ms(const QcCall *call)
 	return Max(left, QC_LEAST_CONNECT_MS);
 }
 
+/* An answer to any text ends the time of faults for all texts. */
 void
 qc_call_note_answer(QcCall *call)
 {
@@ -74,6 +80,7 @@ qc_call_note_answer(QcCall *call)
 	call->faults = 0;
 }
 
+/* The first fault since an answer starts the clock of retry_timeout. */
 void
 qc_call_note_fault(QcCall *call)
 {
@@ -110,6 +117,7 @@ qc_call_sleep(QcCall *call)
 	qc_timer_arm(&call->timer, ms, false);
 }
 
+/* Nothing is under way until the timer says so. */
 void
 qc_call_pause(QcCall *call, long ms)
 {
@@ -155,6 +163,7 @@ qc_call_notice(QcCall *call)
 	MemoryContextSwitchTo(old);
 }
 
+/* The last fault is the reason, with the time that was spent on it. */
 void
 qc_call_give_up(QcCall *call)
 {
@@ -181,6 +190,7 @@ qc_call_suspect(QcCall *call)
 	return call->suspicions >= (kind == QC_FAIL_TIMEOUT ? QC_TEXT_TIMEOUTS : QC_TEXT_ERRORS);
 }
 
+/* From a fault of the server to one of the row: the others go on. */
 static void
 qc_call_charge_text(QcCall *call)
 {
@@ -221,6 +231,10 @@ qc_call_next_pause(QcCall *call, int64 retry_after_ms)
 	return ms;
 }
 
+/*
+ * A fault of the server happened to this call.  In this order: is nobody
+ * there, is it the text, has it lasted too long; else try again later.
+ */
 void
 qc_call_fault(QcCall *call, const QcHttp *http)
 {

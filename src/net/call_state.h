@@ -73,6 +73,7 @@ struct QcCall
 	bool		probed;			/* a probe of ours ended ... */
 	bool		probe_failed;	/* ... with call->failure */
 	bool		probe_mine;		/* and was of our replica */
+	bool		reprobed;		/* the facts were found out anew */
 	bool		resent;			/* once for free */
 	bool		unreadable;		/* a 200 that was no answer */
 	bool		was_cut;

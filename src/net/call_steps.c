@@ -3,6 +3,10 @@
  * call_steps.c
  *	  A call's way to its next request: a place, the facts, the body.
  *
+ * qc_call_proceed may be called in any state that holds nothing under way; it
+ * goes as far as it can and leaves the call waiting for one thing, with a
+ * timer, a probe or a request that will call back.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -21,6 +25,10 @@
 /* Calls of this process that wait for a place. */
 static int	nwaiting = 0;
 
+/*
+ * The last of them leaves the server's queue, so that no wake-up goes to a
+ * process that wants nothing.
+ */
 void
 qc_call_stop_waiting(QcCall *call)
 {
@@ -80,6 +88,11 @@ qc_call_wait_out(QcCall *call, QcFailKind kind, long ms)
 	qc_call_pause(call, ms);
 }
 
+/*
+ * Get a place at a replica, or wait for one: for descriptors of this process,
+ * for the end of a pause that the server asked for, for max_concurrency, for
+ * a replica that is not left out.  False: the call waits.
+ */
 static bool
 qc_call_get_place(QcCall *call)
 {
@@ -131,6 +144,10 @@ qc_call_probed(QcProbe *probe, const QcFailure *failure, void *arg)
 	qc_call_pause(call, 0);
 }
 
+/*
+ * Know what the server is, or join in finding out.  The probe goes to the
+ * replica whose place is held.  False: the call waits.
+ */
 static bool
 qc_call_get_facts(QcCall *call)
 {
@@ -185,7 +202,10 @@ qc_call_probe_fault(QcCall *call)
 		qc_call_fail(call);
 }
 
-/* What the request asks for. */
+/*
+ * What the request asks for: by the facts as they are now, since every answer
+ * to any call may have taught something.
+ */
 static void
 qc_call_shape(QcCall *call)
 {
@@ -205,6 +225,7 @@ qc_call_shape(QcCall *call)
 	shape->max_chars = call->max_chars;
 }
 
+/* malloc'ed, for qc_http_start, which takes it over whatever happens. */
 static char *
 qc_call_body(QcCall *call)
 {
@@ -228,6 +249,7 @@ qc_call_body(QcCall *call)
 	return body;
 }
 
+/* A follow-up that may not be sent leaves the verdict as it is. */
 static void
 qc_call_over_budget(QcCall *call)
 {
@@ -243,6 +265,10 @@ qc_call_over_budget(QcCall *call)
 	qc_call_fail(call);
 }
 
+/*
+ * Send.  The budget is looked at before each request, tries included: they
+ * cost what a request costs.
+ */
 static void
 qc_call_send(QcCall *call)
 {
@@ -272,6 +298,7 @@ qc_call_send(QcCall *call)
 	qc_call_watch(call);
 }
 
+/* Go on; first_sent is where the promise of 3 s begins. */
 void
 qc_call_proceed(QcCall *call)
 {

@@ -61,12 +61,14 @@ static QcEasy *idle = NULL;
 static int	nidle = 0;
 static int	nsockets = 0;
 
+/* Equal, or both not given. */
 static bool
 qc_same(const char *a, const char *b)
 {
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
+/* Only when no handle has its options: libcurl keeps the header list itself. */
 static void
 qc_route_free(QcRoute *route)
 {
@@ -123,6 +125,7 @@ qc_route_key(QcRoute *route)
 	return ok;
 }
 
+/* False without memory; what was filled is freed with the route. */
 static bool
 qc_route_fill(QcRoute *route, const char *const *string)
 {
@@ -165,6 +168,7 @@ qc_route_prune(void)
 	}
 }
 
+/* The limits first: comparing numbers is cheaper than strings. */
 static bool
 qc_route_matches(const QcRoute *route, const QcEndpoint *endpoint,
 				 const char *const *string, bool post)
@@ -331,6 +335,11 @@ qc_easy_common(QcEasy *easy)
 	return !oom;
 }
 
+/*
+ * All options of a route.  A handle's old options are dropped first; its
+ * connections are the pool's and stay.  Options that this libcurl lacks are
+ * skipped, so only a lack of memory is an error.
+ */
 static bool
 qc_easy_configure(QcEasy *easy, QcRoute *route)
 {
@@ -383,6 +392,7 @@ qc_easy_follow(QcEasy *easy, QcRoute *route)
 	return true;
 }
 
+/* Not on the multi handle any more. */
 static void
 qc_easy_free(QcEasy *easy)
 {
@@ -441,6 +451,7 @@ qc_easy_adjust(QcEasy *easy)
 	easy->error[0] = '\0';
 }
 
+/* In the usual case, the same route again, no option is set here at all. */
 QcEasy *
 qc_easy_take(QcEndpoint *endpoint, int replica, bool at_root, const char *path, bool post)
 {
@@ -461,6 +472,7 @@ qc_easy_take(QcEndpoint *endpoint, int replica, bool at_root, const char *path, 
 	return easy;
 }
 
+/* The most recent goes first again: its memory is warm. */
 void
 qc_easy_give(QcEasy *easy)
 {
@@ -484,6 +496,7 @@ qc_easy_limit_connect(QcEasy *easy, int ms)
 	easy->limited = true;
 }
 
+/* A server that moved would else be looked for where it was for QC_NAME_CACHE_S. */
 void
 qc_easy_doubt_name(QcEasy *easy)
 {

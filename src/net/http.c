@@ -22,6 +22,7 @@
 /* A longer Retry-After is a server that does not know; ask again after this. */
 #define QC_MAX_RETRY_AFTER_S	60
 
+/* Before anything was started; what the caller gave is freed by then. */
 static void
 qc_http_out_of_memory(void)
 {
@@ -31,6 +32,11 @@ qc_http_out_of_memory(void)
 			 errdetail("Could not set up a request to an inference server.")));
 }
 
+/*
+ * The body belongs to us from the first line on.  The handle does not know the
+ * http object until the pool has taken it: qc_http_free tells by that whether
+ * there is something to abort.
+ */
 QcHttp *
 qc_http_start(QcEndpoint *endpoint, int replica, bool at_root, const char *path,
 			  char *body, QcHttpDone on_done, void *arg)
@@ -77,6 +83,7 @@ qc_http_start(QcEndpoint *endpoint, int replica, bool at_root, const char *path,
 	return http;
 }
 
+/* libcurl looks at the limit when it connects, which is in the next round. */
 void
 qc_http_limit_connect(QcHttp *http, int ms)
 {
@@ -84,6 +91,7 @@ qc_http_limit_connect(QcHttp *http, int ms)
 		qc_easy_limit_connect(http->easy, ms);
 }
 
+/* libcurl notes the time when it is ready to send, TLS included. */
 bool
 qc_http_is_connected(const QcHttp *http)
 {
@@ -104,6 +112,7 @@ qc_http_retry_after(CURL *curl)
 	return seconds <= 0 ? -1 : Min(seconds, QC_MAX_RETRY_AFTER_S) * 1000;
 }
 
+/* What the handle knows of its transfer, before it is used for the next. */
 static void
 qc_http_collect(QcHttp *http, CURL *curl)
 {
@@ -130,6 +139,10 @@ qc_http_collect(QcHttp *http, CURL *curl)
 	http->retry_after_ms = qc_http_retry_after(curl);
 }
 
+/*
+ * Between the removal from the multi handle and the completion: no throw, so
+ * that a round always gets all its transfers off.
+ */
 void
 qc_http_ended(QcHttp *http, int curl_code)
 {
@@ -155,6 +168,10 @@ qc_http_ended(QcHttp *http, int curl_code)
 	http->request = NULL;
 }
 
+/*
+ * An abort closes the connection, which is how a server learns that nobody
+ * waits for the answer any more and stops generating.
+ */
 void
 qc_http_free(QcHttp *http)
 {
@@ -202,6 +219,7 @@ qc_http_os_words(int os_error)
 	}
 }
 
+/* Our words where they say more than libcurl's, which name hosts and timings. */
 const char *
 qc_http_words(const QcHttp *http, char *buf)
 {

@@ -42,6 +42,7 @@ static int	mux_fd = -1;
 static QcSocket *sockets = NULL;
 static int	nsockets = 0;
 
+/* NULL without memory: the caller then does without. */
 static QcSocket *
 qc_mux_socket(int fd)
 {
@@ -153,6 +154,10 @@ qc_mux_ready(QcMuxEvent *event, int max)
 
 #endif
 
+/*
+ * Once a process, never closed.  It counts as the server's external descriptor
+ * like the sockets in it.
+ */
 int
 qc_mux_open(void)
 {
@@ -178,6 +183,7 @@ qc_mux_open(void)
 	return mux_fd;
 }
 
+/* A new socket may have the number of an old one: whatever was noted is void. */
 void
 qc_mux_opened(int fd)
 {
@@ -201,6 +207,7 @@ qc_mux_closing(int fd)
 	s->ours = false;
 }
 
+/* The system call is made only when the kernel must do something else. */
 bool
 qc_mux_want(int fd, int what)
 {
@@ -218,6 +225,7 @@ qc_mux_want(int fd, int what)
 	return true;
 }
 
+/* A socket that nobody wants was kept armed in vain: libcurl need not know. */
 int
 qc_mux_collect(QcMuxEvent *event, int max)
 {

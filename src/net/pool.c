@@ -83,6 +83,7 @@ qc_on_socket(CURL *curl, curl_socket_t fd, int what, void *arg, void *socket_arg
 	return qc_mux_want(fd, wanted) ? 0 : -1;
 }
 
+/* libcurl has one timer: each call replaces what the last one said. */
 static int
 qc_on_timer(CURLM *multi, long timeout_ms, void *arg)
 {
@@ -103,6 +104,7 @@ qc_timer_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg
 	return da < db ? 1 : da > db ? -1 : 0;
 }
 
+/* Those beyond are closed, the oldest first, when a transfer ends. */
 static void
 qc_pool_keep_connections(long n)
 {
@@ -110,6 +112,7 @@ qc_pool_keep_connections(long n)
 	curl_multi_setopt(pool.multi, CURLMOPT_MAXCONNECTS, n);
 }
 
+/* libcurl's allocator stays malloc: connections outlive every memory context. */
 static void
 qc_pool_make_multi(void)
 {
@@ -163,6 +166,7 @@ qc_pool_ready(void)
 
 /* Timers of ours. */
 
+/* Armed anew, a timer forgets its old time.  Throws only in an unused pool. */
 void
 qc_timer_arm(QcTimer *timer, long ms, bool eager)
 {
@@ -176,6 +180,7 @@ qc_timer_arm(QcTimer *timer, long ms, bool eager)
 		dlist_push_tail(&pool.eager, &timer->eager);
 }
 
+/* Does nothing to a timer that is not armed; no throw. */
 void
 qc_timer_disarm(QcTimer *timer)
 {
@@ -203,6 +208,10 @@ qc_timer_fire(QcTimer *timer)
 	timer->fire(timer->arg);
 }
 
+/*
+ * The clock is read once: a timer that arms itself for now waits for the next
+ * round, so that nobody starves the sockets.
+ */
 static bool
 qc_timers_fire_due(void)
 {
@@ -331,7 +340,11 @@ qc_pool_deliver(void)
 	return any;
 }
 
-/* One round without waiting; true if something ended or fired. */
+/*
+ * One round without waiting; true if something ended or fired.  In this order:
+ * completions may free a place or teach a fact, which the eager timers want to
+ * know; what is due comes last and sees all of it.
+ */
 static bool
 qc_pool_round(bool sockets)
 {
@@ -360,7 +373,10 @@ qc_pool_timeout(long limit_ms)
 	return limit_ms < 0 ? (long) ms : Min((long) ms, limit_ms);
 }
 
-/* Sleep; true if sockets may be ready. */
+/*
+ * Sleep; true if sockets may be ready.  The latch is reset before anybody
+ * looks for work, so that one set later ends the next sleep.
+ */
 static bool
 qc_pool_sleep(long timeout_ms)
 {
@@ -382,6 +398,10 @@ qc_pool_sleep(long timeout_ms)
 	return sockets;
 }
 
+/*
+ * First without waiting: a new request is sent before the first sleep.  An
+ * interrupt is taken before each round, never with libcurl on the stack.
+ */
 void
 qc_pool_wait(long timeout_ms)
 {

@@ -3,6 +3,10 @@
  * shape.c
  *	  What one request asks for, and its body.
  *
+ * The mode follows from what the server gives: with probabilities of tokens
+ * the label alone is asked for (and a reason if wanted), without them the
+ * model's own word for its confidence too.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -19,6 +23,7 @@
 /* A body's fields beside the two messages. */
 #define QC_BODY_ROOM		2048
 
+/* Unknown counts as yes: the first answer tells. */
 bool
 qc_shape_gives_logprobs(const QcFacts *facts)
 {
@@ -41,6 +46,7 @@ qc_shape_asks_logprobs(const QcShape *shape)
 		&& qc_shape_gives_logprobs(&shape->facts);
 }
 
+/* A number in the option wins; 0 leaves it to an estimate of the context. */
 size_t
 qc_shape_max_chars(const QcEndpoint *endpoint, const QcFacts *facts, const char *system,
 				   bool with_reason, const char *text, size_t len)
@@ -96,6 +102,7 @@ qc_shape_add_text(QcBuf *body, const char *text)
 	qc_buf_add(body, "\"", 1);
 }
 
+/* By the template if there is one: the usual case, and a fraction of the cost. */
 static char *
 qc_shape_write(QcShape *shape, const QcBodySpec *spec)
 {
@@ -112,6 +119,10 @@ qc_shape_write(QcShape *shape, const QcBodySpec *spec)
 	return qc_buf_take(&body);
 }
 
+/*
+ * The text is defused and cut here and nowhere else, so that every way to send
+ * it (first try, strict, cut, follow-up, preview) treats it alike.
+ */
 char *
 qc_shape_body(QcShape *shape, QcEndpoint *endpoint, QcPrompt *prompt,
 			  const char *model, const char *text, size_t len)

@@ -41,6 +41,7 @@ typedef struct QcKept
 static QcKept kept[QC_KEPT_TEMPLATES];
 static int	next_kept = 0;
 
+/* All zeros is an empty place: it fits nothing. */
 static void
 qc_kept_free(QcKept *k)
 {
@@ -52,6 +53,10 @@ qc_kept_free(QcKept *k)
 	memset(k, 0, sizeof(*k));
 }
 
+/*
+ * The system message alone does not tell two sets apart: "a: b" may be a label
+ * or a label with its description, and the constraint differs.
+ */
 static bool
 qc_kept_has_labels(const QcKept *k, const QcLabels *labels)
 {
@@ -68,6 +73,7 @@ qc_kept_has_labels(const QcKept *k, const QcLabels *labels)
 	return true;
 }
 
+/* Every field of a QcBodySpec that a kind may look at, numbers first. */
 static bool
 qc_kept_fits(const QcKept *k, const QcBodySpec *spec)
 {
@@ -104,6 +110,7 @@ qc_kept_copy_labels(const QcLabels *labels)
 	return copy;
 }
 
+/* extra_body may hold anything: what is no sensible number is not told. */
 static long
 qc_number(const cJSON *object, const char *name)
 {
@@ -156,6 +163,7 @@ qc_template_make(QcTemplate *template, const QcBodySpec *spec)
 	return template->before != NULL && template->after != NULL;
 }
 
+/* False leaves a half-filled place, which the caller empties. */
 static bool
 qc_kept_make(QcKept *k, const QcBodySpec *spec)
 {
@@ -178,6 +186,7 @@ qc_kept_make(QcKept *k, const QcBodySpec *spec)
 		&& qc_template_make(&k->template, spec);
 }
 
+/* The oldest place is given to a new one, in turn. */
 const QcTemplate *
 qc_template_get(const QcBodySpec *spec)
 {

@@ -118,6 +118,12 @@ is($r->{out}, 20, 'resets in the middle: all rows are labelled');
 $r = fails('401 in the middle', qr/HTTP 401/, 6, label(url($plain, 'after=5', 'fail=401'), sql =>
 	"SELECT count(qwen_label('t' || i, $labels, server => 'NAME')) FROM generate_series(1, 20) i"));
 
+# A server that was replaced by another kind is looked at again.
+$r = label(url($plain, 'after=1', 'times=1', 'fail=404'), sql =>
+	"SELECT count(qwen_label('t' || i, $labels, server => 'NAME')) FROM generate_series(1, 3) i");
+is($r->{out}, 3, 'a path that is gone: all rows are labelled');
+is(mock_stats()->{gets}, 4, 'after another probe');
+
 # Faults of a row stop this row only.
 $r = label(url($plain, 'answer=wrong', 'after=1', 'times=2'), sql =>
 	"SELECT string_agg(coalesce(qwen_label('t' || i, $labels, server => 'NAME'), 'none'), ',') FROM generate_series(1, 3) i");
