@@ -61,17 +61,23 @@ qc_call_set_failure(QcCall *call, QcFailKind kind, const char *words, const char
 	}
 }
 
+/* How much to send instead, by the server's numbers as far as it told them. */
+static size_t
+qc_call_less(const QcCall *call, long limit_tokens, long prompt_tokens)
+{
+	const QcShape *shape = &call->shape;
+
+	return qc_cut_again(shape->chars, shape->system, limit_tokens, prompt_tokens,
+						shape->answer_tokens);
+}
+
 /*
  * Too long, as the server says or as Ollama's count shows.  The next request
  * has less of the text; the system message is never cut.
  */
 static void
-qc_call_cut(QcCall *call, const QcOutcome *outcome, int replica)
+qc_call_cut(QcCall *call, size_t chars, int replica)
 {
-	const QcShape *shape = &call->shape;
-	size_t		chars = qc_cut_again(shape->chars, shape->system, outcome->limit_tokens,
-									 outcome->prompt_tokens, shape->answer_tokens);
-
 	if (call->cuts++ >= QC_MOST_CUTS || chars == 0)
 	{
 		qc_call_describe(call, QC_FAIL_TOO_LONG, replica);
@@ -233,9 +239,7 @@ qc_call_read(QcCall *call, int replica)
 
 	if (qc_call_was_truncated(call))
 	{
-		QcOutcome	cut = {.action = QC_ACT_CUT};
-
-		qc_call_cut(call, &cut, replica);
+		qc_call_cut(call, qc_call_less(call, 0, 0), replica);
 		return;
 	}
 	reading = qc_verdict_read(&call->reply, &call->shape.asked, &call->verdict, said);
@@ -294,7 +298,8 @@ qc_call_act(QcCall *call, const QcOutcome *outcome, int replica)
 			qc_call_read(call, replica);
 			return;
 		case QC_ACT_CUT:
-			qc_call_cut(call, outcome, replica);
+			qc_call_cut(call, qc_call_less(call, outcome->limit_tokens,
+										   outcome->prompt_tokens), replica);
 			return;
 		case QC_ACT_DOWNGRADE:
 			qc_call_downgrade(call, outcome, replica);

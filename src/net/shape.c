@@ -123,9 +123,9 @@ qc_shape_write(QcShape *shape, const QcBodySpec *spec)
  * The text is defused and cut here and nowhere else, so that every way to send
  * it (first try, strict, cut, follow-up, preview) treats it alike.
  */
-char *
-qc_shape_body(QcShape *shape, QcEndpoint *endpoint, QcPrompt *prompt,
-			  const char *model, const char *text, size_t len)
+static char *
+qc_shape_try(QcShape *shape, QcEndpoint *endpoint, QcPrompt *prompt,
+			 const char *model, const char *text, size_t len)
 {
 	QcBodySpec	spec = {0};
 	size_t		chars = qc_cut_chars(text, len);
@@ -153,4 +153,26 @@ qc_shape_body(QcShape *shape, QcEndpoint *endpoint, QcPrompt *prompt,
 		shape->answer_tokens = QC_LABEL_TOKENS;
 	free(user);
 	return body;
+}
+
+/*
+ * Ollama's context is what the body asks for, and it is not refused but cut
+ * without a word when it is too small: so a whole text is measured against it.
+ */
+char *
+qc_shape_body(QcShape *shape, QcEndpoint *endpoint, QcPrompt *prompt,
+			  const char *model, const char *text, size_t len)
+{
+	char	   *body = qc_shape_try(shape, endpoint, prompt, model, text, len);
+	size_t		fits;
+
+	if (body == NULL || shape->max_chars > 0 || shape->context_tokens == 0)
+		return body;
+	fits = qc_cut_to_context(text, len, shape->system, shape->context_tokens,
+							 shape->answer_tokens);
+	if (fits == 0)
+		return body;
+	free(body);
+	shape->max_chars = fits;
+	return qc_shape_try(shape, endpoint, prompt, model, text, len);
 }

@@ -2,6 +2,7 @@
 # fails at once, and whose fault it is in the end.
 use strict;
 use warnings;
+use JSON::PP;
 use QwenTest;
 use Test::More;
 use Time::HiRes qw(time);
@@ -146,6 +147,23 @@ $r = label(url($plain, 'context=70'), sql =>
 	"SELECT qwen_label(repeat('lorem ipsum ', 300), $labels, server => 'NAME')", set =>
 	"SET qwen_classify.on_error = 'error'");
 like($r->{err}, qr/too long for the model's context/, 'what cannot fit is the fault of the row');
+
+# Ollama would drop the start of such a text and say nothing.
+$r = label(url('ollama'), max_input_chars => 0, sql =>
+	"SELECT qwen_label(repeat('lorem ipsum ', 9000), $labels, server => 'NAME')");
+like($r->{out}, qr/^(refund|bug|praise)$/m, 'a text beyond the context of Ollama is cut to fit');
+like(mock_last()->{messages}[1]{content}, qr/\[\.\.\.\]/, 'by us, in the middle');
+is(mock_stats()->{requests}, 1, 'before it is sent');
+
+# With exact, labels that share their first tokens are told apart by further requests.
+my $cards = "ARRAY['card_arrival','card_linking','card_lost','cash','other']";
+my ($plainly, $exactly) = map {
+	decode_json(label(url($plain), exact => $_, sql => "SELECT qwen_scores('text 17', $cards, server => 'NAME')")->{out})
+} ('off', 'on');
+is($plainly->{card_lost}, $plainly->{card_linking}, 'without exact they share');
+isnt($exactly->{card_lost}, $exactly->{card_linking}, 'with exact they do not');
+is($exactly->{cash}, $plainly->{cash}, 'the others are as they were');
+ok(mock_stats()->{requests} > 1 && mock_stats()->{requests} <= 5, 'in a bounded number of requests');
 
 # A field that the server refuses is left out from then on.
 $r = label(url('openai', 'refuse_field=logprobs'), sql =>
