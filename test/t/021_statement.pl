@@ -352,6 +352,9 @@ is(join(',', sort keys %$body), 'max_tokens,prompt,system,temperature', '/infere
 is($body->{prompt}, '苹果发布新款手机', '/inference: the prompt is the text');
 like($body->{system}, qr/新闻标题分类。.*科技.*体育.*财经/s, '/inference: instructions and labels are the system text');
 is("$body->{temperature} $body->{max_tokens}", '0.3 512', '/inference: temperature and max_tokens');
+server($node, 'objectly', url('plain', 'object=1'));
+$r = sql("SELECT label FROM qwen_classify('a bug of 2026', $labels, server => 'objectly')");
+is($r->{out}, 'bug', '/inference: an object in place of a string');
 server($node, 'extra', url('vllm'), extra_body => '{"seed": 7, "top_p": 0.5, "chat_template_kwargs": {"custom": true}}');
 gives('extra_body', sql("SELECT qwen_label('a bug', $labels, server => 'extra')"), 'bug', 1);
 $body = mock_last();
