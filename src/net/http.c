@@ -91,15 +91,27 @@ qc_http_limit_connect(QcHttp *http, int ms)
 		qc_easy_limit_connect(http->easy, ms);
 }
 
-/* libcurl notes the time when it is ready to send, TLS included. */
+/*
+ * Does a connection stand, or did one?  libcurl notes when it is ready to send,
+ * TLS included; newer versions also do so when they give up, but then there is
+ * no port of ours.
+ */
+static bool
+qc_http_has_connection(CURL *curl)
+{
+	curl_off_t	sending_at = 0;
+	long		local_port = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &sending_at);
+	curl_easy_getinfo(curl, CURLINFO_LOCAL_PORT, &local_port);
+	return sending_at > 0 && local_port > 0;
+}
+
 bool
 qc_http_is_connected(const QcHttp *http)
 {
-	curl_off_t	sending_at = 0;
-
-	if (http->easy != NULL)
-		curl_easy_getinfo(http->easy->curl, CURLINFO_PRETRANSFER_TIME_T, &sending_at);
-	return sending_at > 0 || http->connected;
+	return http->connected ||
+		(http->easy != NULL && qc_http_has_connection(http->easy->curl));
 }
 
 /* Retry-After in seconds or as a date; libcurl gives 0 for "not told". */
@@ -120,19 +132,17 @@ qc_http_collect(QcHttp *http, CURL *curl)
 				connects = 0,
 				header_bytes = 0,
 				os_error = 0;
-	curl_off_t	microseconds = 0,
-				sending_at = 0;
+	curl_off_t	microseconds = 0;
 
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(curl, CURLINFO_NUM_CONNECTS, &connects);
 	curl_easy_getinfo(curl, CURLINFO_HEADER_SIZE, &header_bytes);
 	curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME_T, &microseconds);
-	curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &sending_at);
 	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &os_error);
 
 	http->status = (int) status;
 	http->any_byte = header_bytes > 0 || http->body_len > 0;
-	http->connected = http->any_byte || sending_at > 0;
+	http->connected = http->any_byte || qc_http_has_connection(curl);
 	http->reused = http->connected && connects == 0;
 	http->seconds = microseconds / 1e6;
 	http->os_error = http->connected ? 0 : (int) os_error;
