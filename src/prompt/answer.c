@@ -72,10 +72,12 @@ read_reason(const char *text, const QcValue *value, QcVerdict *out)
 	qc_trim_space(reason, &start, &end);
 	for (at = start; at < end && chars < MAX_REASON_CHARS; chars++)
 		at += qc_utf8_char(reason + at, end - at, NULL);
-	if (at > start)
-		out->reason = qc_strndup(reason + start, at - start);
+	end = at;					/* which may be behind a space */
+	qc_trim_space(reason, &start, &end);
+	if (end > start)
+		out->reason = qc_strndup(reason + start, end - start);
 	free(reason);
-	return at == start || out->reason != NULL;
+	return end == start || out->reason != NULL;
 }
 
 /* The last resort, and named so: such numbers are not calibrated like the others. */

@@ -279,6 +279,17 @@ test_long_texts(void)
 	qc_verdict_free(&v);
 	qc_reply_free(&reply);
 
+	/* The last of the 1,000 that are kept is a space. */
+	text[strlen("{\"label\":\"bug\",\"reason\":\"") + 3 * 999] = ' ';
+	memmove(text + strlen("{\"label\":\"bug\",\"reason\":\"") + 3 * 999 + 1, "x\"}", 4);
+	put_body(&out, text, "stop", NULL, 0, LLAMACPP);
+	qc_reply_parse(out.body, out.len, &reply);
+	qc_verdict_read(&reply, &asked, &v, said);
+	tap_ok(v.reason != NULL && strlen(v.reason) == 2997, "and no space where it was cut", "%zu",
+		   v.reason ? strlen(v.reason) : 0);
+	qc_verdict_free(&v);
+	qc_reply_free(&reply);
+
 	put_body(&out, text + 25, "stop", NULL, 0, LLAMACPP);
 	qc_reply_parse(out.body, out.len, &reply);
 	tap_ok(qc_verdict_read(&reply, &asked, &v, said) == BAD && strlen(said) == 78,
