@@ -74,34 +74,6 @@ qc_shape_print(QcShape *shape, const QcBodySpec *spec)
 	return printed;
 }
 
-/* A text as a JSON string: whole runs at a time, since most have no escapes. */
-static void
-qc_shape_add_text(QcBuf *body, const char *text)
-{
-	qc_buf_add(body, "\"", 1);
-	while (*text != '\0')
-	{
-		size_t		run = 0;
-		char		escape[8];
-
-		while ((unsigned char) text[run] >= 0x20 && text[run] != '"' && text[run] != '\\')
-			run++;
-		qc_buf_add(body, text, run);
-		text += run;
-		if (*text == '\0')
-			break;
-		if (*text == '"' || *text == '\\')
-			snprintf(escape, sizeof(escape), "\\%c", *text);
-		else if (*text == '\n')
-			strcpy(escape, "\\n");
-		else
-			snprintf(escape, sizeof(escape), "\\u%04x", (unsigned char) *text);
-		qc_buf_adds(body, escape);
-		text++;
-	}
-	qc_buf_add(body, "\"", 1);
-}
-
 /* By the template if there is one: the usual case, and a fraction of the cost. */
 static char *
 qc_shape_write(QcShape *shape, const QcBodySpec *spec)
@@ -114,7 +86,7 @@ qc_shape_write(QcShape *shape, const QcBodySpec *spec)
 	shape->answer_tokens = template->answer_tokens;
 	shape->context_tokens = template->context_tokens;
 	qc_buf_adds(&body, template->before);
-	qc_shape_add_text(&body, spec->user);
+	qc_buf_add_json(&body, spec->user, strlen(spec->user));
 	qc_buf_adds(&body, template->after);
 	return qc_buf_take(&body);
 }

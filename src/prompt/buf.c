@@ -59,7 +59,7 @@ qc_buf_adds(QcBuf *buf, const char *s)
  * the backslash and control characters is escaped here.
  */
 static void
-add_json_char(QcBuf *buf, unsigned char c)
+add_json_escape(QcBuf *buf, unsigned char c)
 {
 	static const char named[] = "\bb\tt\nn\ff\rr\"\"\\\\";
 	char		escape[8];
@@ -75,24 +75,27 @@ add_json_char(QcBuf *buf, unsigned char c)
 			return;
 		}
 	}
-	if (c < 0x20)
-	{
-		snprintf(escape, sizeof(escape), "\\u%04x", c);
-		qc_buf_adds(buf, escape);
-		return;
-	}
-	escape[0] = (char) c;
-	qc_buf_add(buf, escape, 1);
+	snprintf(escape, sizeof(escape), "\\u%04x", c);
+	qc_buf_adds(buf, escape);
 }
 
+/* Whole runs at a time: most texts have no character to escape. */
 void
 qc_buf_add_json(QcBuf *buf, const char *s, size_t len)
 {
-	size_t		i;
+	size_t		at = 0;
 
 	qc_buf_add(buf, "\"", 1);
-	for (i = 0; i < len; i++)
-		add_json_char(buf, (unsigned char) s[i]);
+	while (at < len)
+	{
+		size_t		from = at;
+
+		while (at < len && (unsigned char) s[at] >= 0x20 && s[at] != '"' && s[at] != '\\')
+			at++;
+		qc_buf_add(buf, s + from, at - from);
+		if (at < len)
+			add_json_escape(buf, (unsigned char) s[at++]);
+	}
 	qc_buf_add(buf, "\"", 1);
 }
 
