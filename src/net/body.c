@@ -131,6 +131,15 @@ qc_body_greedy(QcBody *body)
 		qc_body_number(body, body->root, "top_p", 1);
 }
 
+void
+qc_body_plain_sampling(QcBody *body, int no_top_k, const char *penalty)
+{
+	if (qc_body_refused(body, QC_REFUSED_SAMPLING))
+		return;
+	qc_body_number(body, body->root, "top_k", no_top_k);
+	qc_body_number(body, body->root, penalty, 1);
+}
+
 int
 qc_body_answers(const QcBodySpec *spec)
 {
@@ -410,8 +419,8 @@ qc_body_joined(QcBody *body, cJSON *to, const char *name, const QcJoin *join)
 }
 
 /* Fields that carry the row's text or would change how the answer is read. */
-static bool
-is_ours(const char *name)
+bool
+qc_body_owns(const char *name)
 {
 	static const char *const ours[] = {"messages", "prompt", "system", "stream", "model"};
 
@@ -441,7 +450,7 @@ merge(cJSON *into, const cJSON *from, bool top)
 		cJSON	   *old = cJSON_GetObjectItemCaseSensitive(into, field->string);
 		cJSON	   *copy;
 
-		if (top && is_ours(field->string))
+		if (top && qc_body_owns(field->string))
 			continue;
 		if (top && cJSON_IsObject(old) && cJSON_IsObject(field) &&
 			is_settings(field->string))

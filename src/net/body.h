@@ -41,6 +41,12 @@ extern void qc_body_chat(QcBody *body);
 /* temperature, top_p. */
 extern void qc_body_greedy(QcBody *body);
 
+/* No top_k (the server's word for that), a repetition penalty of 1 (its name). */
+extern void qc_body_plain_sampling(QcBody *body, int no_top_k, const char *penalty);
+
+/* Is this member of a body ours, so that extra_body must not set it? */
+extern bool qc_body_owns(const char *name);
+
 /* max_tokens, under the name that the server takes. */
 extern void qc_body_max_tokens(QcBody *body);
 extern int	qc_body_token_limit(const QcBodySpec *spec);

@@ -22,11 +22,7 @@ llamacpp_body(const QcBodySpec *spec)
 	qc_body_chat(&body);
 	qc_body_greedy(&body);
 	qc_body_max_tokens(&body);
-	if (!qc_body_refused(&body, QC_REFUSED_SAMPLING))
-	{
-		qc_body_number(&body, body.root, "top_k", 0);
-		qc_body_number(&body, body.root, "repeat_penalty", 1);
-	}
+	qc_body_plain_sampling(&body, 0, "repeat_penalty");
 	if (!qc_body_refused(&body, QC_REFUSED_CACHE_PROMPT))
 		qc_body_bool(&body, body.root, "cache_prompt", true);
 	qc_body_logprobs(&body, body.root, QC_TOP_LOGPROBS);

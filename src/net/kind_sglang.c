@@ -22,11 +22,7 @@ sglang_body(const QcBodySpec *spec)
 	qc_body_chat(&body);
 	qc_body_greedy(&body);
 	qc_body_max_tokens(&body);
-	if (!qc_body_refused(&body, QC_REFUSED_SAMPLING))
-	{
-		qc_body_number(&body, body.root, "top_k", -1);
-		qc_body_number(&body, body.root, "repetition_penalty", 1);
-	}
+	qc_body_plain_sampling(&body, -1, "repetition_penalty");
 	qc_body_logprobs(&body, body.root, most < QC_TOP_LOGPROBS ? most : QC_TOP_LOGPROBS);
 	if (spec->asked->mode == QC_MODE_LABEL && !qc_body_refused(&body, QC_REFUSED_CONSTRAINT))
 		qc_body_joined(&body, body.root, "regex", &regex);

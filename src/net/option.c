@@ -19,6 +19,7 @@
 #include "utils/guc.h"
 
 #include "common/compat.h"
+#include "net/body.h"
 #include "net/kind.h"
 #include "net/option.h"
 #include "net/url.h"
@@ -237,11 +238,9 @@ read_model(const QcOption *option, const char *value)
 static const char *
 owned_key(const cJSON *object)
 {
-	static const char *const ours[] = {"messages", "prompt", "system", "stream", "model"};
-
-	for (size_t i = 0; i < lengthof(ours); i++)
-		if (cJSON_GetObjectItemCaseSensitive(object, ours[i]))
-			return ours[i];
+	for (const cJSON *member = object->child; member; member = member->next)
+		if (qc_body_owns(member->string))
+			return member->string;
 	return NULL;
 }
 
@@ -399,8 +398,8 @@ read_option(QcEndpoint *endpoint, const QcOption *option, const char *value)
 	}
 }
 
-static const QcOption *
-find_option(const char *name, QcOptionOf of)
+const QcOption *
+qc_option_find(const char *name, QcOptionOf of)
 {
 	for (const QcOption *option = qc_options; option->name; option++)
 		if (option->of == of && strcmp(option->name, name) == 0)
@@ -420,7 +419,7 @@ qc_options_read(QcEndpoint *endpoint, QcOptionOf of, List *options)
 	foreach(cell, options)
 	{
 		DefElem    *def = lfirst_node(DefElem, cell);
-		const QcOption *option = find_option(def->defname, of);
+		const QcOption *option = qc_option_find(def->defname, of);
 
 		/* the validator let it in once; an older one may have */
 		if (option)

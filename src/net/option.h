@@ -69,6 +69,9 @@ extern const QcOption qc_options[];
  */
 extern void qc_options_read(QcEndpoint *endpoint, QcOptionOf of, List *options);
 
+/* The option of that name of such an object; NULL: there is none. */
+extern const QcOption *qc_option_find(const char *name, QcOptionOf of);
+
 /* What is wrong with a key, in words that do not repeat it; NULL: nothing. */
 extern const char *qc_option_key_fault(const char *key);
 

@@ -130,6 +130,13 @@ learn(QcProbeRun *run)
 	qc_endpoint_learn(run->endpoint, &facts);
 }
 
+static void
+send_get(QcProbeRun *run)
+{
+	run->http = qc_http_start(run->endpoint, run->replica, get[run->step].at_root,
+							  get[run->step].path, NULL, answered, run);
+}
+
 /*
  * Start a GET.  A throw would leave those behind who wait from another
  * statement; qc_http_start throws before it has started anything, so that its
@@ -142,8 +149,7 @@ start_get(QcProbeRun *run)
 
 	PG_TRY();
 	{
-		run->http = qc_http_start(run->endpoint, run->replica, get[run->step].at_root,
-								  get[run->step].path, NULL, answered, run);
+		send_get(run);
 	}
 	PG_CATCH();
 	{
@@ -477,8 +483,7 @@ start_first(QcProbeRun *run, QcProbe *probe)
 {
 	PG_TRY();
 	{
-		run->http = qc_http_start(run->endpoint, run->replica, get[QC_STEP_MODELS].at_root,
-								  get[QC_STEP_MODELS].path, NULL, answered, run);
+		send_get(run);
 	}
 	PG_CATCH();
 	{

@@ -208,12 +208,9 @@ check_options(List *options, QcOptionOf of)
 	foreach(cell, options)
 	{
 		DefElem    *def = lfirst_node(DefElem, cell);
-		const QcOption *option;
+		const QcOption *option = qc_option_find(def->defname, of);
 
-		for (option = qc_options; option->name; option++)
-			if (option->of == of && strcmp(option->name, def->defname) == 0)
-				break;
-		if (option->name == NULL)
+		if (option == NULL)
 			unknown_option(def->defname, of);
 		check_setter(option, defGetString(def));
 	}

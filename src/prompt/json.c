@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-
 /* The byte after the string that begins at s + at. */
 static size_t
 skip_string(const char *s, size_t len, size_t at)
