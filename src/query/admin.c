@@ -79,36 +79,17 @@ static const char *const stage_words[] = {
 	[QC_STAGE_MASKED] = "after the grammar"
 };
 
-typedef struct QcHeldPrompt
-{
-	QcPrompt   *prompt;
-	MemoryContextCallback callback;
-} QcHeldPrompt;
-
-static void
-free_prompt(void *arg)
-{
-	qc_prompt_free(((QcHeldPrompt *) arg)->prompt);
-}
-
 /* Two labels of one token each; freed with the current context. */
 static QcPrompt *
 check_prompt(bool codes)
 {
-	static const char *const name[] = {"red", "blue"};
-	QcHeldPrompt *held = (QcHeldPrompt *) palloc0(sizeof(QcHeldPrompt));
-	QcFault		fault = {QC_STATUS_OK, -1, ""};
-	QcLabels   *labels;
+	QcSitePrompt *site = NULL;
+	QcPromptArgs args = {0};
 
-	held->callback.func = free_prompt;
-	held->callback.arg = held;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &held->callback);
-	labels = qc_labels_from_names(name, 2, &fault);
-	if (labels)
-		held->prompt = qc_prompt_create(labels, NULL, NULL, codes, &fault);
-	if (held->prompt == NULL)
-		qc_fault_raise(&fault);
-	return held->prompt;
+	args.form = QC_LABELS_TEXT;
+	args.labels = cstring_to_text("[\"red\", \"blue\"]");
+	args.codes = codes;
+	return qc_site_prompt(&site, CurrentMemoryContext, &args)->prompt;
 }
 
 /* One small real request; raises what went wrong.  Returns milliseconds. */
