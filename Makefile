@@ -21,9 +21,12 @@ COMMON = $(wildcard $(srcdir)/src/common/*.c)
 PROMPT = $(wildcard $(srcdir)/src/prompt/*.c)
 NET = $(wildcard $(srcdir)/src/net/*.c)
 QUERY = $(wildcard $(srcdir)/src/query/*.c)
+TASK = $(wildcard $(srcdir)/src/task/*.c)
+QUEUE = $(wildcard $(srcdir)/src/queue/*.c)
+WORKER = $(wildcard $(srcdir)/src/worker/*.c)
 
 OBJS = $(patsubst $(srcdir)/%.c,%.o,$(srcdir)/src/qwen_classify.c \
-	$(COMMON) $(PROMPT) $(NET) $(QUERY))
+	$(COMMON) $(PROMPT) $(NET) $(TASK) $(QUERY) $(QUEUE) $(WORKER))
 
 # SQL behaviour that needs no inference server; the rest is in test/.
 REGRESS = install option function label error

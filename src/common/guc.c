@@ -24,11 +24,22 @@
 char	   *qc_server = NULL;
 int			qc_on_error = QC_ON_ERROR_NULL;
 int			qc_max_requests = 0;
+int			qc_author = QC_SET_BY_AUTO;
+bool		qc_enabled = true;
+int			qc_max_workers = 4;
+int			qc_worker_idle_timeout = 60;
 
 static const struct config_enum_entry on_error_options[] = {
 	{"null", QC_ON_ERROR_NULL, false},
 	{"error", QC_ON_ERROR_ERROR, false},
 	{"label", QC_ON_ERROR_LABEL, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry author_options[] = {
+	{"auto", QC_SET_BY_AUTO, false},
+	{"person", QC_SET_BY_PERSON, false},
+	{"machine", QC_SET_BY_MACHINE, false},
 	{NULL, 0, false}
 };
 
@@ -79,6 +90,34 @@ qc_guc_init(void)
 							NULL,
 							&qc_max_requests, 0, 0, INT_MAX,
 							PGC_SUSET, 0, NULL, NULL, NULL);
+
+	/* USERSET: whoever may change the label may say who did. */
+	DefineCustomEnumVariable("qwen_classify.author",
+							 "Whose a label is that is set in a table with a task.",
+							 "auto: a person's if confidence stays or becomes 1; person, machine: as it says.",
+							 &qc_author, QC_SET_BY_AUTO, author_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	/* SIGHUP: one switch for all, without a restart. */
+	DefineCustomBoolVariable("qwen_classify.enabled",
+							 "Queue new rows and label them in the background.",
+							 "Off: triggers do nothing and workers idle; qwen.backfill and qwen.relabel catch up.",
+							 &qc_enabled, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	/* SIGHUP: the launcher reads it each round. */
+	DefineCustomIntVariable("qwen_classify.max_workers",
+							"Most databases that are labelled at once.",
+							"Each takes one of max_worker_processes.",
+							&qc_max_workers, 4, 1, 64,
+							PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	/* SIGHUP: a worker that stays keeps its database from being dropped. */
+	DefineCustomIntVariable("qwen_classify.worker_idle_timeout",
+							"How long a worker without work stays connected.",
+							NULL,
+							&qc_worker_idle_timeout, 60, 1, 86400,
+							PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 
 	if (before && IsTransactionState() && !superuser())
 		apply_role_settings();

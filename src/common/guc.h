@@ -15,9 +15,21 @@ typedef enum QcOnError
 	QC_ON_ERROR_LABEL
 } QcOnError;
 
+/* Whose a label is that somebody sets in a table with a task. */
+typedef enum QcAuthorSetting
+{
+	QC_SET_BY_AUTO,				/* by the rules of the columns */
+	QC_SET_BY_PERSON,
+	QC_SET_BY_MACHINE
+} QcAuthorSetting;
+
 extern char *qc_server;			/* qwen_classify.server; "" : none */
 extern int	qc_on_error;		/* QcOnError */
 extern int	qc_max_requests;	/* 0: no limit */
+extern int	qc_author;			/* QcAuthorSetting */
+extern bool qc_enabled;			/* off: triggers do nothing, the worker idles */
+extern int	qc_max_workers;		/* databases served at once */
+extern int	qc_worker_idle_timeout; /* seconds */
 
 extern void qc_guc_init(void);
 

@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "common/board.h"
 #include "common/shmem.h"
 
 #define TRANCHE "qwen_classify"
@@ -38,6 +39,7 @@ shmem_request(void)
 	if (previous_request)
 		previous_request();
 	RequestAddinShmemSpace(MAXALIGN(sizeof(QcShared)));
+	RequestAddinShmemSpace(qc_board_size());
 	RequestNamedLWLockTranche(TRANCHE, 1);
 }
 
@@ -83,6 +85,9 @@ shmem_startup(void)
 		for (int i = 0; i < QC_SHARED_ENDPOINTS; i++)
 			init_endpoint(&qc_shared->endpoint[i]);
 	}
+	qc_board = ShmemInitStruct("qwen_classify board", qc_board_size(), &found);
+	if (!found)
+		qc_board_init(qc_board);
 	LWLockRelease(AddinShmemInitLock);
 }
 

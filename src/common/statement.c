@@ -69,6 +69,9 @@ static dlist_head alive = DLIST_STATIC_INIT(alive);
 /* When the statement began that we were loaded in the middle of; 0: none, or over. */
 static TimestampTz begun_at = 0;
 
+/* Counts statements; a run that goes on (FETCH) counts anew, which is no harm. */
+static uint64 serial = 0;
+
 static int	planner_depth = 0;
 static ErrorContextCallback *planner_frame = NULL;
 static bool planner_missed = false; /* loaded in mid-planning */
@@ -140,6 +143,18 @@ qc_statement(void)
 	if (owned == NULL)
 		owned = make_owned(query);
 	return &owned->statement;
+}
+
+bool
+qc_statement_called(void)
+{
+	return find_owned(outermost.active ? outermost.query : NULL) != NULL;
+}
+
+uint64
+qc_statement_serial(void)
+{
+	return serial;
 }
 
 bool
@@ -286,6 +301,7 @@ enter(QcSaved *saved, QueryDesc *query)
 	{
 		outermost.active = true;
 		outermost.query = query;
+		serial++;
 	}
 	planner_depth = 0;
 	planner_missed = false;

@@ -31,6 +31,13 @@ typedef struct QcStatement
 extern QcStatement *qc_statement(void);
 
 /*
+ * Did the statement that is running call one of our labelling functions?  And
+ * its number, which tells one statement of a session from the next.
+ */
+extern bool qc_statement_called(void);
+extern uint64 qc_statement_serial(void);
+
+/*
  * True while the planner runs (constant folding, selectivity): a call must
  * then return NULL and send nothing.
  */

@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "net/endpoint.h"
-#include "query/prompts.h"
+#include "task/prompts.h"
 #include "query/results.h"
 
 /* A question as the SQL call puts it. */

@@ -13,7 +13,7 @@
 #include "common/errors.h"
 #include "common/statement.h"
 #include "prompt/answer.h"
-#include "query/prompts.h"
+#include "task/prompts.h"
 
 /* SHA-256 of all that shapes a request: an equal key is an equal request. */
 typedef struct QcResultKey

@@ -13,7 +13,7 @@
 #include "mb/pg_wchar.h"
 
 #include "common/errors.h"
-#include "query/prompts.h"
+#include "task/prompts.h"
 
 #define HINT_LABELS "Write the labels as ARRAY['refund', 'bug'] or as JSON: '{\"refund\": \"wants money back\", \"bug\": \"something is broken\"}'."
 #define HINT_EXAMPLES "Write examples as a JSON array: '[{\"input\": \"I want my money back\", \"label\": \"refund\"}]'; confidence (0 to 1) and reason may be added."

@@ -22,7 +22,7 @@
 
 #include "common/compat.h"
 #include "common/errors.h"
-#include "query/prompts.h"
+#include "task/prompts.h"
 
 StaticAssertDecl(QC_FINGERPRINT == PG_SHA256_DIGEST_LENGTH,
 				 "the fingerprint is a SHA-256");

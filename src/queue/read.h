@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * read.h
+ *	  Reading what waits: queue rows, retries, existing rows, their texts.
+ *
+ * Every function runs within a short transaction of the caller's with an
+ * active snapshot, without an xid, and leaves nothing open.  What it returns
+ * lies in the caller's memory context.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_READ_H
+#define QC_READ_H
+
+#include "postgres.h"
+
+#include "common/board.h"
+#include "queue/entry.h"
+
+/*
+ * Rows of qwen.queue in blocks [range->first, range->last], at most max; an
+ * empty scan costs a block each.  Advances range->first to where to go on; the return
+ * value is the number of rows, and *end is set when the range is done.  A block is read whole:
+ * max may be exceeded by one block's rows.
+ */
+extern int	qc_queue_read(QcRange *range, int max, QcQueueRow **rows, bool *end);
+extern BlockNumber qc_queue_blocks(void);
+
+/* Rows of qwen.retry that are due, soonest first, at most max; *next_at: the next after them, 0: none. */
+extern int	qc_retry_read(int max, int32 *task_of, QcItem *items, TimestampTz *next_at);
+
+/*
+ * As the table's owner: text, hash, label and confidence of n items of one
+ * task (found, wanted, text, hash, old_* are filled).  An error of one row's
+ * input expression is found by bisection and becomes that item's failed
+ * (QC_FAIL_INPUT) and error.
+ */
+extern void qc_source_fetch(const QcTask *task, const QcTarget *target,
+							QcItem **items, int n);
+
+/* ---- backfill and relabel: existing rows by cursor ---- */
+
+typedef struct QcBackfill
+{
+	int32		task;
+	bool		relabel;
+	char	   *where_sql;		/* the user's filter, or NULL; runs as the owner */
+	char	   *cursor;			/* last key done (kx or k as text), NULL: from the start */
+	int64		left;			/* of max_rows; -1: no limit */
+	int64		done;
+} QcBackfill;
+
+/* The open backfill of a task, or NULL. */
+extern QcBackfill *qc_backfill_open(int32 task);
+
+/*
+ * The next chunk of at most max rows in key order after *cursor (palloc'ed,
+ * advanced), texts fetched already (as qc_source_fetch); 0: the end.  *rows is set.
+ */
+extern int	qc_backfill_read(const QcTask *task, const QcTarget *target,
+							 const QcBackfill *backfill, char **cursor, int max,
+							 QcItem **rows);
+
+#endif							/* QC_READ_H */

@@ -1,0 +1,50 @@
+/*-------------------------------------------------------------------------
+ *
+ * write.h
+ *	  Writing back: labels into rows, failures into retry and dead.
+ *
+ * Each call is a transaction of its own (begun and committed here, with
+ * pgstat reports): the caller holds none.  What it decided is in each item's outcome.
+ * After an error of one row (a CHECK, a trigger) the batch is halved until
+ * the guilty row is alone; the others are written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_WRITE_H
+#define QC_WRITE_H
+
+#include "postgres.h"
+
+#include "queue/read.h"
+
+/*
+ * Write items of one task that were answered under this version.  Order: task
+ * lock and version; the fence (queue or retry rows deleted); the UPDATE as the
+ * owner where hash, label and confidence are as they were read; qwen.result (keep);
+ * failures to qwen.retry or qwen.dead.  If the version moved on, every item is requeued.
+ * backfill (or NULL): its cursor and counts move in the same transaction when
+ * cursor is not NULL.
+ */
+extern void qc_write_back(const QcTask *task, const QcTarget *target,
+						  QcItem **items, int n,
+						  const QcBackfill *backfill, const char *cursor);
+
+/* Remove queue rows without a label (row gone, input NULL, task dropped). */
+extern void qc_write_drop(QcQueueRow *rows, int n);
+
+/* Close a backfill (finished; message says how it went). */
+extern void qc_backfill_close(int32 task, const char *message);
+
+/* Add to qwen.tally and qwen.usage what was counted since the last time. */
+extern void qc_write_counts(void);
+
+/* VACUUM qwen.queue if autovacuum has not for 5 min and it has > 100k dead rows. */
+extern void qc_queue_vacuum(void);
+
+/* Delete void results and annotations of dropped keys, a slice at a time. */
+extern void qc_housekeep(const QcTask *task, const QcTarget *target);
+
+/* Attempts and delays of queue.md 5.6: may this failure be tried again, and when? */
+extern bool qc_retry_next(QcFailKind kind, int attempts, TimestampTz now, TimestampTz *at);
+
+#endif							/* QC_WRITE_H */

@@ -1,0 +1,85 @@
+/*-------------------------------------------------------------------------
+ *
+ * target.h
+ *	  The table that a task labels: its key, input and columns.
+ *
+ * A target is resolved from the catalogs by the task's OIDs and attribute
+ * numbers, never by stored names (but for an expression), so a rename keeps working.
+ * Invariant: a target that resolves has been checked: the table's owner is
+ * the task's owner, all columns exist, no row security stands in the way.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_TARGET_H
+#define QC_TARGET_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "executor/tuptable.h"
+#include "utils/relcache.h"
+
+#include "task/task.h"
+
+typedef struct QcTarget
+{
+	Oid			relid;
+	Oid			owner;			/* of the table; SQL runs as this role */
+	int			nkeys;
+	AttrNumber	key[INDEX_MAX_KEYS];	/* of the primary key, in its order */
+	Oid			key_type[INDEX_MAX_KEYS];
+	bool		int_key;		/* one int2, int4 or int8 column: k is the key, kx NULL */
+	int			nreads;			/* columns that the input reads, ascending */
+	AttrNumber *reads;
+	AttrNumber	label;
+	AttrNumber	confidence;		/* 0: none */
+	AttrNumber	reason;			/* 0: none */
+	TupleDesc	key_desc;		/* blessed row type of the key's columns */
+	/* SQL, fully qualified and quoted */
+	char	   *rel_sql;		/* schema.table */
+	char	   *input_sql;		/* the expression over alias s, parenthesised */
+	char	   *hash_sql;		/* qwen.input_hash(s.a, s.b) */
+	char	   *join_sql;		/* s.k1 OPERATOR(x.=) r.k1 AND ... */
+	char	   *label_sql, *confidence_sql, *reason_sql;	/* quoted names; NULL: none */
+	char	   *label_type_sql, *confidence_type_sql, *reason_type_sql;	/* for casts */
+} QcTarget;
+
+/*
+ * Resolve in the current memory context.  NULL: the task must stop, and *why
+ * says what to do (palloc'ed message with its hint).  Needs a transaction.
+ */
+extern QcTarget *qc_target_resolve(const QcTask *task, char **why);
+
+/* ---- the key of a row ---- */
+
+/*
+ * A row's key: k, and kx (palloc'ed) unless int_key.  map translates the
+ * table's attribute numbers into the slot's or tuple's (a partition's), NULL: the same.
+ * For the text DateStyle ISO, IntervalStyle postgres, extra_float_digits 3 are set.
+ */
+extern void qc_key_of_tuple(const QcTarget *target, HeapTuple tuple, TupleDesc desc,
+							const AttrNumber *map, int64 *k, char **kx);
+
+/* kx (or k) to the values of the key's columns. */
+extern void qc_key_values(const QcTarget *target, int64 k, const char *kx,
+						  Datum *values, bool *nulls);
+
+/* A person's key as text, 42 or (a,b) or a: to k and kx; error with a hint. */
+extern void qc_key_parse(const QcTarget *target, const char *text, int64 *k, char **kx);
+
+/* k and kx as a person reads it: 42, or (a,b); palloc'ed. */
+extern char *qc_key_text(int64 k, const char *kx);
+
+/* ---- the hash of an input ---- */
+
+/*
+ * hash64 over the values that the input reads: fixed for ever (it is stored).
+ * Text types: the detoasted bytes; others: the type's send output; with a
+ * separator and a NULL mark for each.  The SQL function qwen.input_hash is the
+ * same over its arguments.
+ */
+extern int64 qc_input_hash_tuple(const QcTarget *target, HeapTuple tuple, TupleDesc desc,
+								 const AttrNumber *map);
+extern uint64 qc_hash64(const void *bytes, size_t len, uint64 seed);
+
+#endif							/* QC_TARGET_H */

@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * task.h
+ *	  A task as it stands in qwen.task.
+ *
+ * Configuration belongs to the extension's owner; the functions here read and
+ * write it by SPI under that role and check the caller's rights first.
+ * Invariant: version counts up in the transaction that changes what shapes a
+ * request, under qc_task_lock(id, AccessExclusiveLock).
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_TASK_H
+#define QC_TASK_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+#include "storage/lockdefs.h"
+
+typedef struct QcTask
+{
+	MemoryContext cxt;			/* holds all of it */
+	int32		id;
+	char	   *name;
+	Oid			owner;
+	int32		version;
+	char	   *labels;			/* JSON text in the order written: object or array */
+	char	   *instructions;	/* NULL: none */
+	char	   *examples;		/* JSON text, NULL: none */
+	char	   *server;			/* name; NULL: by the rules of design 3.1, as the owner */
+	bool		with_reason;
+	double		accept_above;
+	int			priority;		/* 1 to 100: share of the worker's turns; 10 */
+	bool		keep;			/* write qwen.result */
+	bool		paused;
+	char	   *stopped;		/* message of a configuration fault, or NULL */
+
+	/* what it is attached to; source InvalidOid: nothing */
+	Oid			source;
+	char	   *existing;		/* keep, people, relabel */
+	char	   *input;			/* SQL expression, or NULL: input_column */
+	int16		input_column;
+	int16		label_column;
+	int16		confidence_column;	/* 0: none */
+	int16		reason_column;	/* 0: none */
+} QcTask;
+
+/* NULL with missing_ok; else an error with the names that exist as a hint. */
+extern QcTask *qc_task_by_name(const char *name, bool missing_ok);
+extern QcTask *qc_task_by_id(int32 id);	/* NULL: none */
+
+/* All tasks of this database, List of QcTask *. */
+extern List *qc_task_all(void);
+
+/* Current user must be (a member of) the owner; 42501 with a hint. */
+extern void qc_task_check_owner(const QcTask *task);
+
+/*
+ * The lock on a task until the end of the transaction.  AccessShareLock: its
+ * version stays (write-back); AccessExclusiveLock: to change it.  Returns the
+ * version as it is under the lock, 0 if the task is gone.
+ */
+extern int32 qc_task_lock(int32 id, LOCKMODE mode);
+
+/* Stop with a message (worker: configuration faults); NULL: go on again. */
+extern void qc_task_set_stopped(int32 id, const char *message);
+
+/* ---- our own tables by SPI ---- */
+
+/*
+ * Run as the extension's owner with a safe search_path; from begin to end
+ * nothing of a user's runs.  Errors in between undo it at abort.
+ */
+typedef struct QcAsOwner
+{
+	Oid			userid;
+	int			sec_context;
+	int			guc_nest_level;
+} QcAsOwner;
+
+extern void qc_as_extension_owner(QcAsOwner *saved);
+
+/* Run as a role, security-restricted, search_path pg_catalog, pg_temp. */
+extern void qc_as_role(QcAsOwner *saved, Oid roleid);
+extern void qc_as_before(const QcAsOwner *saved);
+
+/* Is the extension there, and of this library's version?  Locks it until the end of the transaction. */
+extern bool qc_extension_present(Oid *oid);
+
+/* OID of a table of schema qwen by name, cached by relcache. */
+extern Oid	qc_own_table(const char *name);
+
+#endif							/* QC_TASK_H */
