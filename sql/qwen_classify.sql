@@ -367,20 +367,7 @@ SELECT pg_extension_config_dump('qwen.annotation', '');
 SELECT pg_extension_config_dump('qwen.tally', '');
 SELECT pg_extension_config_dump('qwen.usage', '');
 
-CREATE FUNCTION qwen.input_hash(VARIADIC "any")
-RETURNS bigint
-AS 'MODULE_PATHNAME', 'qwen_classify_input_hash'
-LANGUAGE C IMMUTABLE PARALLEL SAFE;
-
-CREATE FUNCTION qwen.before_update()
-RETURNS trigger
-AS 'MODULE_PATHNAME', 'qwen_classify_before_update'
-LANGUAGE C;
-
-CREATE FUNCTION qwen.after_change()
-RETURNS trigger
-AS 'MODULE_PATHNAME', 'qwen_classify_after_change'
-LANGUAGE C;
+-- ==== triggers ====
 
 -- ==== tasks ====
 
