@@ -1,0 +1,275 @@
+/*-------------------------------------------------------------------------
+ *
+ * task.c
+ *	  A task as it stands in qwen.task.
+ *
+ * Read by SPI as the extension's owner.  What is returned lies in a memory
+ * context of its own below the caller's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/compat.h"
+#include "executor/spi.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "common/board.h"
+#include "task/task.h"
+
+#define QC_TASK_COLUMNS \
+	"id, name, owner::oid, version, labels::text, instructions, examples::text, server, " \
+	"with_reason, accept_above, priority, keep, paused, stopped, source::oid, existing, " \
+	"input, input_column, label_column, confidence_column, reason_column"
+
+/* Columns in the order of QC_TASK_COLUMNS, from 1. */
+enum
+{
+	COL_ID = 1, COL_NAME, COL_OWNER, COL_VERSION, COL_LABELS, COL_INSTRUCTIONS,
+	COL_EXAMPLES, COL_SERVER, COL_WITH_REASON, COL_ACCEPT_ABOVE, COL_PRIORITY,
+	COL_KEEP, COL_PAUSED, COL_STOPPED, COL_SOURCE, COL_EXISTING, COL_INPUT,
+	COL_INPUT_COLUMN, COL_LABEL_COLUMN, COL_CONFIDENCE_COLUMN, COL_REASON_COLUMN
+};
+
+static Datum
+column(HeapTuple tuple, int col, bool *isnull)
+{
+	return SPI_getbinval(tuple, SPI_tuptable->tupdesc, col, isnull);
+}
+
+static char *
+text_column(HeapTuple tuple, int col, MemoryContext cxt)
+{
+	bool		isnull;
+	Datum		value = column(tuple, col, &isnull);
+	char	   *string;
+	char	   *copy;
+
+	if (isnull)
+		return NULL;
+	string = TextDatumGetCString(value);
+	copy = MemoryContextStrdup(cxt, string);
+	pfree(string);
+	return copy;
+}
+
+static int32
+int_column(HeapTuple tuple, int col)
+{
+	bool		isnull;
+	Datum		value = column(tuple, col, &isnull);
+
+	return isnull ? 0 : DatumGetInt32(value);
+}
+
+static int16
+small_column(HeapTuple tuple, int col)
+{
+	bool		isnull;
+	Datum		value = column(tuple, col, &isnull);
+
+	return isnull ? 0 : DatumGetInt16(value);
+}
+
+static Oid
+oid_column(HeapTuple tuple, int col)
+{
+	bool		isnull;
+	Datum		value = column(tuple, col, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(value);
+}
+
+static bool
+bool_column(HeapTuple tuple, int col)
+{
+	bool		isnull;
+	Datum		value = column(tuple, col, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+static QcTask *
+make_task(HeapTuple tuple, MemoryContext parent)
+{
+	MemoryContext cxt = AllocSetContextCreate(parent, "qwen_classify task",
+											  ALLOCSET_SMALL_SIZES);
+	QcTask	   *task = MemoryContextAllocZero(cxt, sizeof(QcTask));
+	bool		isnull;
+
+	task->cxt = cxt;
+	task->id = int_column(tuple, COL_ID);
+	task->name = text_column(tuple, COL_NAME, cxt);
+	task->owner = oid_column(tuple, COL_OWNER);
+	task->version = int_column(tuple, COL_VERSION);
+	task->labels = text_column(tuple, COL_LABELS, cxt);
+	task->instructions = text_column(tuple, COL_INSTRUCTIONS, cxt);
+	task->examples = text_column(tuple, COL_EXAMPLES, cxt);
+	task->server = text_column(tuple, COL_SERVER, cxt);
+	task->with_reason = bool_column(tuple, COL_WITH_REASON);
+	task->accept_above = DatumGetFloat8(column(tuple, COL_ACCEPT_ABOVE, &isnull));
+	task->priority = int_column(tuple, COL_PRIORITY);
+	task->keep = bool_column(tuple, COL_KEEP);
+	task->paused = bool_column(tuple, COL_PAUSED);
+	task->stopped = text_column(tuple, COL_STOPPED, cxt);
+	task->source = oid_column(tuple, COL_SOURCE);
+	task->existing = text_column(tuple, COL_EXISTING, cxt);
+	task->input = text_column(tuple, COL_INPUT, cxt);
+	task->input_column = small_column(tuple, COL_INPUT_COLUMN);
+	task->label_column = small_column(tuple, COL_LABEL_COLUMN);
+	task->confidence_column = small_column(tuple, COL_CONFIDENCE_COLUMN);
+	task->reason_column = small_column(tuple, COL_REASON_COLUMN);
+	return task;
+}
+
+/* The tasks that a condition on $1 selects, a List in the caller's context. */
+static List *
+select_tasks(const char *condition, Oid type, Datum arg)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	List	   *tasks = NIL;
+	QcAsOwner	saved;
+	char	   *sql = psprintf("SELECT " QC_TASK_COLUMNS " FROM qwen.task %s ORDER BY id",
+							   condition);
+	bool		pushed = false;
+
+	if (!ActiveSnapshotSet())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		pushed = true;
+	}
+	qc_as_extension_owner(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args(sql, OidIsValid(type) ? 1 : 0, &type, &arg, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read qwen.task");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		QcTask	   *task = make_task(SPI_tuptable->vals[i], caller);
+		MemoryContext old = MemoryContextSwitchTo(caller);
+
+		tasks = lappend(tasks, task);
+		MemoryContextSwitchTo(old);
+	}
+	SPI_finish();
+	qc_as_before(&saved);
+	if (pushed)
+		PopActiveSnapshot();
+	return tasks;
+}
+
+List *
+qc_task_all(void)
+{
+	return select_tasks("", InvalidOid, (Datum) 0);
+}
+
+QcTask *
+qc_task_by_id(int32 id)
+{
+	List	   *tasks = select_tasks("WHERE id = $1", INT4OID, Int32GetDatum(id));
+
+	return tasks == NIL ? NULL : linitial(tasks);
+}
+
+/* "a, b, c" of at most ten tasks that the current user owns. */
+static char *
+own_names(void)
+{
+	StringInfoData names;
+	ListCell   *cell;
+	int			n = 0;
+
+	initStringInfo(&names);
+	foreach(cell, qc_task_all())
+	{
+		QcTask	   *task = lfirst(cell);
+
+		if (n < 10 && has_privs_of_role(GetUserId(), task->owner))
+			appendStringInfo(&names, "%s%s", n++ ? ", " : "", task->name);
+	}
+	return names.data;
+}
+
+QcTask *
+qc_task_by_name(const char *name, bool missing_ok)
+{
+	List	   *tasks = select_tasks("WHERE name = $1", TEXTOID, CStringGetTextDatum(name));
+	char	   *names;
+
+	if (tasks != NIL)
+		return linitial(tasks);
+	if (missing_ok)
+		return NULL;
+	names = own_names();
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("task \"%s\" does not exist", name),
+			 names[0] ? errhint("Your tasks: %s.", names) :
+			 errhint("Type: SELECT qwen.create_task('%s', labels => ARRAY['refund', 'bug']).", name)));
+	return NULL;				/* keep the compiler quiet */
+}
+
+void
+qc_task_check_owner(const QcTask *task)
+{
+	if (has_privs_of_role(GetUserId(), task->owner))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("must be owner of task \"%s\"", task->name),
+			 errdetail("Its owner is \"%s\".", GetUserNameFromId(task->owner, true)),
+			 errhint("Type: SET ROLE %s, if you are a member of it.",
+					 quote_identifier(GetUserNameFromId(task->owner, true)
+									  ? GetUserNameFromId(task->owner, true) : "?"))));
+}
+
+/* A new snapshot after the lock: what was committed while we waited counts. */
+int32
+qc_task_lock(int32 id, LOCKMODE mode)
+{
+	QcAsOwner	saved;
+	int32		version = 0;
+	Oid			type = INT4OID;
+	Datum		arg = Int32GetDatum(id);
+
+	LockDatabaseObject(qc_own_table("task"), (Oid) id, 0, mode);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	qc_as_extension_owner(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args("SELECT version FROM qwen.task WHERE id = $1",
+							  1, &type, &arg, NULL, true, 1) != SPI_OK_SELECT)
+		elog(ERROR, "could not read qwen.task");
+	if (SPI_processed > 0)
+		version = int_column(SPI_tuptable->vals[0], 1);
+	SPI_finish();
+	qc_as_before(&saved);
+	PopActiveSnapshot();
+	return version;
+}
+
+/* state_since moves only when the state does. */
+void
+qc_task_set_stopped(int32 id, const char *message)
+{
+	QcAsOwner	saved;
+	Oid			types[] = {INT4OID, TEXTOID};
+	Datum		args[] = {Int32GetDatum(id),
+	message ? CStringGetTextDatum(message) : (Datum) 0};
+	char		nulls[] = {' ', message ? ' ' : 'n', '\0'};
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	qc_as_extension_owner(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args("UPDATE qwen.task SET stopped = $2, state_since = pg_catalog.now() "
+							  "WHERE id = $1 AND stopped IS DISTINCT FROM $2",
+							  2, types, args, nulls, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "could not write qwen.task");
+	SPI_finish();
+	qc_as_before(&saved);
+	PopActiveSnapshot();
+}
