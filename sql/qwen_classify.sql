@@ -367,6 +367,12 @@ SELECT pg_extension_config_dump('qwen.annotation', '');
 SELECT pg_extension_config_dump('qwen.tally', '');
 SELECT pg_extension_config_dump('qwen.usage', '');
 
+-- Which version of a text: a hash of the values that a task's input reads.
+CREATE FUNCTION qwen.input_hash(VARIADIC "any")
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'qwen_classify_input_hash'
+LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
 -- ==== triggers ====
 
 -- ==== tasks ====

@@ -103,6 +103,20 @@ qc_at_shmem_request(shmem_request_hook_type request, shmem_request_hook_type *pr
 #define qc_wait_event_new(name) PG_WAIT_EXTENSION
 #endif
 
+/* The primary key's index; 18 asks whether a deferrable one will do. */
+#if PG_VERSION_NUM >= 180000
+#define qc_primary_key_index(rel) RelationGetPrimaryKeyIndex((rel), false)
+#else
+#define qc_primary_key_index(rel) RelationGetPrimaryKeyIndex(rel)
+#endif
+
+/* A process's number among the server's, and its latch by that number. */
+#if PG_VERSION_NUM >= 170000
+#define qc_my_proc_number() MyProcNumber
+#else
+#define qc_my_proc_number() (MyProc->pgprocno)
+#endif
+
 /* Which descriptor holds many sockets: epoll on Linux, kqueue on the BSDs. */
 #if defined(HAVE_SYS_EPOLL_H)
 #define QC_MUX_EPOLL

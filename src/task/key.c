@@ -1,0 +1,175 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.c
+ *	  The key of a row, as the queue keeps it.
+ *
+ * One integer column is its own key.  Any other primary key is the text of
+ * its columns as a row, written and read under fixed settings so that every
+ * session means the same, with a 64-bit hash of that text beside it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "common/compat.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+#include "task/target.h"
+
+#define SEED_KEY UINT64CONST(0x6B6579)
+
+/* Settings that shape a value's text, saved and set; no throw in between leaks them. */
+static int
+fix_settings(void)
+{
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("datestyle", "ISO, YMD", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("intervalstyle", "postgres", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("extra_float_digits", "3", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("bytea_output", "hex", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("timezone", "UTC", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+static char *
+row_text(const QcTarget *target, Datum *values, bool *nulls)
+{
+	HeapTuple	row = heap_form_tuple(target->key_desc, values, nulls);
+	int			level = fix_settings();
+	char	   *text = OidOutputFunctionCall(F_RECORD_OUT, HeapTupleGetDatum(row));
+
+	AtEOXact_GUC(false, level);
+	heap_freetuple(row);
+	return text;
+}
+
+static int64
+integer_key(Oid type, Datum value)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return DatumGetInt16(value);
+		case INT4OID:
+			return DatumGetInt32(value);
+		default:
+			return DatumGetInt64(value);
+	}
+}
+
+static int64
+key_hash(const char *kx)
+{
+	return (int64) qc_hash64(kx, strlen(kx), SEED_KEY);
+}
+
+void
+qc_key_of_tuple(const QcTarget *target, HeapTuple tuple, TupleDesc desc,
+				const AttrNumber *map, int64 *k, char **kx)
+{
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+
+	for (int i = 0; i < target->nkeys; i++)
+	{
+		AttrNumber	attno = map ? map[target->key[i] - 1] : target->key[i];
+
+		values[i] = heap_getattr(tuple, attno, desc, &nulls[i]);
+	}
+	if (target->int_key)
+	{
+		*k = integer_key(target->key_type[0], values[0]);
+		*kx = NULL;
+		return;
+	}
+	*kx = row_text(target, values, nulls);
+	*k = key_hash(*kx);
+}
+
+void
+qc_key_values(const QcTarget *target, int64 k, const char *kx,
+			  Datum *values, bool *nulls)
+{
+	Datum		record;
+	HeapTupleHeader header;
+	HeapTupleData tuple;
+	int			level;
+
+	if (target->int_key)
+	{
+		Oid			type = target->key_type[0];
+
+		nulls[0] = false;
+		values[0] = type == INT2OID ? Int16GetDatum((int16) k) :
+			type == INT4OID ? Int32GetDatum((int32) k) : Int64GetDatum(k);
+		return;
+	}
+	level = fix_settings();
+	record = OidInputFunctionCall(F_RECORD_IN, unconstify(char *, kx),
+								  target->key_desc->tdtypeid, target->key_desc->tdtypmod);
+	AtEOXact_GUC(false, level);
+	header = DatumGetHeapTupleHeader(record);
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	heap_deform_tuple(&tuple, target->key_desc, values, nulls);
+}
+
+/* A key as a person types it: the parentheses of a row may be left out. */
+void
+qc_key_parse(const QcTarget *target, const char *text, int64 *k, char **kx)
+{
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+	char	   *row;
+
+	if (target->int_key)
+	{
+		*k = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(text)));
+		*kx = NULL;
+		return;
+	}
+	if (text[0] == '(')
+		row = pstrdup(text);
+	else
+	{
+		StringInfoData buf;
+
+		/* one value, quoted as a row's field */
+		initStringInfo(&buf);
+		appendStringInfoString(&buf, "(\"");
+		for (const char *s = text; *s; s++)
+		{
+			if (*s == '"' || *s == '\\')
+				appendStringInfoChar(&buf, *s);
+			appendStringInfoChar(&buf, *s);
+		}
+		appendStringInfoString(&buf, "\")");
+		row = buf.data;
+	}
+	qc_key_values(target, 0, row, values, nulls);
+	*kx = row_text(target, values, nulls);
+	*k = key_hash(*kx);
+}
+
+char *
+qc_key_text(int64 k, const char *kx)
+{
+	if (kx != NULL && kx[0] != '\0')
+		return pstrdup(kx);
+	return psprintf(INT64_FORMAT, k);
+}
