@@ -17,6 +17,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
 
@@ -260,4 +261,34 @@ qc_site_prompt(QcSitePrompt **site, MemoryContext parent, const QcPromptArgs *ar
 		MemoryContextDelete((*site)->cxt);
 	*site = fresh;
 	return fresh;
+}
+
+void
+qc_task_prompt_args(const QcTask *task, QcPromptArgs *args)
+{
+	memset(args, 0, sizeof(QcPromptArgs));
+	args->form = QC_LABELS_TEXT;
+	args->labels = (struct varlena *) cstring_to_text(task->labels);
+	if (task->instructions)
+		args->instructions = (struct varlena *) cstring_to_text(task->instructions);
+	if (task->examples)
+		args->examples = (struct varlena *)
+			DatumGetPointer(DirectFunctionCall1(jsonb_in, CStringGetDatum(task->examples)));
+}
+
+QcSitePrompt *
+qc_task_prompt(QcSitePrompt **site, MemoryContext parent, const QcTask *task, bool codes)
+{
+	QcPromptArgs args;
+	QcSitePrompt *prompt;
+
+	qc_task_prompt_args(task, &args);
+	args.codes = codes;
+	prompt = qc_site_prompt(site, parent, &args);
+	pfree(args.labels);
+	if (args.instructions)
+		pfree(args.instructions);
+	if (args.examples)
+		pfree(args.examples);
+	return prompt;
 }

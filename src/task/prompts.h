@@ -17,6 +17,7 @@
 
 #include "common/compat.h"
 #include "prompt/message.h"
+#include "task/task.h"
 
 /* In which of the three forms the labels come. */
 typedef enum QcLabelForm
@@ -61,6 +62,14 @@ typedef struct QcPromptArgs
  */
 extern QcSitePrompt *qc_site_prompt(QcSitePrompt **site, MemoryContext parent,
 									const QcPromptArgs *args);
+
+/*
+ * The arguments that a task stands for, in the current memory context, and
+ * its prompt as above.  Its labels are JSON in the order written.
+ */
+extern void qc_task_prompt_args(const QcTask *task, QcPromptArgs *args);
+extern QcSitePrompt *qc_task_prompt(QcSitePrompt **site, MemoryContext parent,
+									const QcTask *task, bool codes);
 
 /* Raise what prompt/ found wrong (QC_STATUS_OK is no fault). */
 pg_noreturn extern void qc_fault_raise(const QcFault *fault);

@@ -18,6 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "common/board.h"
 #include "task/task.h"
@@ -176,9 +177,20 @@ qc_task_by_id(int32 id)
 	return tasks == NIL ? NULL : linitial(tasks);
 }
 
-/* "a, b, c" of at most ten tasks that the current user owns. */
+/* A table that is gone (its OID may be another's soon) gives nobody a right. */
+bool
+qc_task_visible(const QcTask *task)
+{
+	if (has_privs_of_role(GetUserId(), task->owner))
+		return true;
+	return OidIsValid(task->source) &&
+		SearchSysCacheExists1(RELOID, ObjectIdGetDatum(task->source)) &&
+		pg_class_aclcheck(task->source, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
+/* "a, b, c" of at most ten tasks that the current user may see. */
 static char *
-own_names(void)
+visible_names(void)
 {
 	StringInfoData names;
 	ListCell   *cell;
@@ -189,7 +201,7 @@ own_names(void)
 	{
 		QcTask	   *task = lfirst(cell);
 
-		if (n < 10 && has_privs_of_role(GetUserId(), task->owner))
+		if (n < 10 && qc_task_visible(task))
 			appendStringInfo(&names, "%s%s", n++ ? ", " : "", task->name);
 	}
 	return names.data;
@@ -205,12 +217,13 @@ qc_task_by_name(const char *name, bool missing_ok)
 		return linitial(tasks);
 	if (missing_ok)
 		return NULL;
-	names = own_names();
+	names = visible_names();
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("task \"%s\" does not exist", name),
-			 names[0] ? errhint("Your tasks: %s.", names) :
-			 errhint("Type: SELECT qwen.create_task('%s', labels => ARRAY['refund', 'bug']).", name)));
+			 names[0] ? errhint("Tasks that you may use: %s.", names) :
+			 errhint("Type: SELECT qwen.create_task(%s, labels => ARRAY['refund', 'bug']).",
+					 quote_literal_cstr(name))));
 	return NULL;				/* keep the compiler quiet */
 }
 
@@ -250,6 +263,29 @@ qc_task_lock(int32 id, LOCKMODE mode)
 	qc_as_before(&saved);
 	PopActiveSnapshot();
 	return version;
+}
+
+/* What was read before the lock decides nothing but which task is meant. */
+QcTask *
+qc_task_for_change(const char *name)
+{
+	QcTask	   *task = qc_task_by_name(name, false);
+
+	qc_task_check_owner(task);
+	if (qc_task_lock(task->id, AccessExclusiveLock) > 0)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		task = qc_task_by_id(task->id);
+		PopActiveSnapshot();
+	}
+	else
+		task = NULL;
+	if (task == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("task \"%s\" was dropped by another session", name)));
+	qc_task_check_owner(task);
+	return task;
 }
 
 /* state_since moves only when the state does. */

@@ -46,7 +46,7 @@ typedef struct QcTask
 	int16		reason_column;	/* 0: none */
 } QcTask;
 
-/* NULL with missing_ok; else an error with the names that exist as a hint. */
+/* NULL with missing_ok; else an error with the names that the user may see as a hint. */
 extern QcTask *qc_task_by_name(const char *name, bool missing_ok);
 extern QcTask *qc_task_by_id(int32 id);	/* NULL: none */
 
@@ -55,6 +55,15 @@ extern List *qc_task_all(void);
 
 /* Current user must be (a member of) the owner; 42501 with a hint. */
 extern void qc_task_check_owner(const QcTask *task);
+
+/*
+ * May the current user see what the task says and ask by it?  Its owner (and
+ * members) may, and who may read the table that it labels.
+ */
+extern bool qc_task_visible(const QcTask *task);
+
+/* A task of the user's under AccessExclusiveLock, as it is now; to change it. */
+extern QcTask *qc_task_for_change(const char *name);
 
 /*
  * The lock on a task until the end of the transaction.  AccessShareLock: its
