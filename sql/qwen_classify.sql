@@ -375,6 +375,20 @@ LANGUAGE C IMMUTABLE PARALLEL SAFE;
 
 -- ==== triggers ====
 
+-- The two row triggers of a table with a task: qwen.attach creates them, with
+-- the task's number as their argument.  A trigger whose task is not attached to its table
+-- does nothing.
+
+CREATE FUNCTION qwen.before_update()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'qwen_classify_before_update'
+LANGUAGE C;
+
+CREATE FUNCTION qwen.after_change()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'qwen_classify_after_change'
+LANGUAGE C;
+
 -- ==== tasks ====
 
 -- ==== attach ====

@@ -15,6 +15,7 @@
 #include "common/guc.h"
 #include "common/shmem.h"
 #include "common/statement.h"
+#include "queue/note.h"
 
 #ifdef PG_MODULE_MAGIC_EXT
 PG_MODULE_MAGIC_EXT(.name = "qwen_classify",.version = QC_VERSION);
@@ -29,6 +30,7 @@ _PG_init(void)
 {
 	qc_guc_init();
 	qc_statement_init();
+	qc_note_init();
 	if (process_shared_preload_libraries_in_progress)
 		qc_shmem_init();
 }

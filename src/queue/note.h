@@ -16,6 +16,9 @@
 
 #include "queue/entry.h"
 
+/* As many rows of one subtransaction wait in memory; more are written at once. */
+#define QC_NOTE_FULL	65536
+
 /* Whose label it is, as stored in qwen.annotation.kind. */
 typedef enum QcAuthor
 {
@@ -34,6 +37,10 @@ extern void qc_note_key(int32 task, int64 k, const char *kx);
 /* This key's label is somebody's; statement counts decide person or bulk. */
 extern void qc_note_label(int32 task, int64 k, const char *kx, QcAuthor author,
 						  const char *label, int64 hash);
+
+/* A labelled row has another key now: whose its label is goes with it. */
+extern void qc_note_moved(int32 task, int64 from_k, const char *from_kx,
+						  int64 k, const char *kx);
 
 /*
  * Write queue rows at once in this transaction (write-back's fresh rows) and

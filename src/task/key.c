@@ -70,8 +70,8 @@ integer_key(Oid type, Datum value)
 	}
 }
 
-static int64
-key_hash(const char *kx)
+int64
+qc_key_hash(const char *kx)
 {
 	return (int64) qc_hash64(kx, strlen(kx), SEED_KEY);
 }
@@ -96,7 +96,7 @@ qc_key_of_tuple(const QcTarget *target, HeapTuple tuple, TupleDesc desc,
 		return;
 	}
 	*kx = row_text(target, values, nulls);
-	*k = key_hash(*kx);
+	*k = qc_key_hash(*kx);
 }
 
 void
@@ -163,7 +163,7 @@ qc_key_parse(const QcTarget *target, const char *text, int64 *k, char **kx)
 	}
 	qc_key_values(target, 0, row, values, nulls);
 	*kx = row_text(target, values, nulls);
-	*k = key_hash(*kx);
+	*k = qc_key_hash(*kx);
 }
 
 char *

@@ -60,6 +60,9 @@ extern QcTarget *qc_target_resolve(const QcTask *task, char **why);
 extern void qc_key_of_tuple(const QcTarget *target, HeapTuple tuple, TupleDesc desc,
 							const AttrNumber *map, int64 *k, char **kx);
 
+/* k of a key that is not one integer: the hash of its text. */
+extern int64 qc_key_hash(const char *kx);
+
 /* kx (or k) to the values of the key's columns. */
 extern void qc_key_values(const QcTarget *target, int64 k, const char *kx,
 						  Datum *values, bool *nulls);
