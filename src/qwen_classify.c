@@ -16,6 +16,7 @@
 #include "common/shmem.h"
 #include "common/statement.h"
 #include "queue/note.h"
+#include "worker/worker.h"
 
 #ifdef PG_MODULE_MAGIC_EXT
 PG_MODULE_MAGIC_EXT(.name = "qwen_classify",.version = QC_VERSION);
@@ -33,4 +34,6 @@ _PG_init(void)
 	qc_note_init();
 	if (process_shared_preload_libraries_in_progress)
 		qc_shmem_init();
+	qc_utility_init();
+	qc_launcher_init();
 }

@@ -22,6 +22,9 @@
 #include "common/board.h"
 #include "common/shmem.h"
 
+/* Two crashes within this time make the worker careful; microseconds. */
+#define QC_CRASHES_WITHIN	INT64CONST(60000000)
+
 QcBoard    *qc_board = NULL;
 
 Size
@@ -30,11 +33,23 @@ qc_board_size(void)
 	return MAXALIGN(sizeof(QcBoard));
 }
 
-/* In the postmaster, once; after a crash again, since shared memory is new then. */
+/*
+ * In the postmaster, once; after a crash again, since shared memory is new
+ * then.  The postmaster itself survives that, so its own variables know how
+ * often: two crashes in a row may well be a row's doing.
+ */
 void
 qc_board_init(QcBoard *board)
 {
+	static TimestampTz crashed_at = 0;
+	static bool begun = false;
+	TimestampTz now = GetCurrentTimestamp();
+
 	memset(board, 0, sizeof(*board));
+	board->crashed_twice = crashed_at != 0 && now - crashed_at < QC_CRASHES_WITHIN;
+	if (begun)
+		crashed_at = now;
+	begun = true;
 	SpinLockInit(&board->launcher_mutex);
 	for (int i = 0; i < QC_BOARD_DATABASES; i++)
 		SpinLockInit(&board->database[i].mutex);
@@ -77,6 +92,7 @@ reset_database(QcBoardDatabase *place)
 	place->due = 0;
 	place->started_at = 0;
 	place->quick_deaths = 0;
+	place->yield = false;
 	place->head = place->tail = 0;
 	SpinLockRelease(&place->mutex);
 }
@@ -151,6 +167,17 @@ qc_board_wake_launcher(void)
 	SpinLockRelease(&qc_board->launcher_mutex);
 	if (pid != 0)
 		set_latch_of(proc);
+}
+
+void
+qc_board_databases_changed(void)
+{
+	if (qc_board == NULL)
+		return;
+	SpinLockAcquire(&qc_board->launcher_mutex);
+	qc_board->look = true;
+	SpinLockRelease(&qc_board->launcher_mutex);
+	qc_board_wake_launcher();
 }
 
 /* Without a worker the place says that one is wanted, and the launcher sees to it. */

@@ -51,6 +51,7 @@ typedef struct QcBoardDatabase
 	TimestampTz due;			/* when a worker that left is wanted again; 0: never */
 	TimestampTz started_at;		/* of the worker that is there or was the last */
 	int			quick_deaths;	/* workers in a row that died within 60 s */
+	bool		yield;			/* others wait for a slot: a busy worker is to leave after a while */
 	uint32		head;			/* ranges: next to write */
 	uint32		tail;			/* next to read */
 	QcRange		range[QC_BOARD_RANGES];
@@ -96,7 +97,9 @@ typedef struct QcBoard
 {
 	int			launcher_pid;	/* 0: none; guarded by launcher_mutex */
 	int			launcher_proc;
+	bool		look;			/* databases came or went: the launcher is to read their list */
 	slock_t		launcher_mutex;
+	bool		crashed_twice;	/* the server, within 60 s; set before anybody else reads it */
 	QcBoardDatabase database[QC_BOARD_DATABASES];
 	QcBoardTask task[QC_BOARD_TASKS];
 } QcBoard;
@@ -135,6 +138,9 @@ extern int	qc_board_take(QcBoardDatabase *place, QcRange *range, int max, bool *
 /* Set a latch: of the worker if there is one, else the launcher's. */
 extern void qc_board_wake(QcBoardDatabase *place);
 extern void qc_board_wake_launcher(void);
+
+/* Databases came, went or were renamed: the launcher reads their list anew. */
+extern void qc_board_databases_changed(void);
 
 /* The place of a task of this database: for the worker (made), for views (NULL: none). */
 extern QcBoardTask *qc_board_task_claim(int32 task);

@@ -58,6 +58,15 @@
 	pg_foreign_server_aclcheck(serverid, roleid, mode)
 #endif
 
+/* The same of a database's owner. */
+#if PG_VERSION_NUM >= 160000
+#include "catalog/pg_database.h"
+#define qc_owns_database(dbid, roleid) \
+	object_ownercheck(DatabaseRelationId, dbid, roleid)
+#else
+#define qc_owns_database(dbid, roleid) pg_database_ownercheck(dbid, roleid)
+#endif
+
 /* Shared memory is asked for in a hook since 15, before that in _PG_init. */
 #if PG_VERSION_NUM < 150000
 typedef void (*shmem_request_hook_type) (void);
@@ -111,6 +120,13 @@ qc_at_shmem_request(shmem_request_hook_type request, shmem_request_hook_type *pr
 #endif
 
 /* A process's number among the server's, and its latch by that number. */
+#if PG_VERSION_NUM >= 170000
+#define qc_my_proc_number() MyProcNumber
+#else
+#define qc_my_proc_number() (MyProc->pgprocno)
+#endif
+
+/* Where a process stands among all: its latch is found by that. */
 #if PG_VERSION_NUM >= 170000
 #define qc_my_proc_number() MyProcNumber
 #else
