@@ -395,4 +395,45 @@ LANGUAGE C;
 
 -- ==== work: backfill, relabel, retry, pause, wait ====
 
+CREATE FUNCTION qwen.backfill(
+	task text,
+	max_rows bigint DEFAULT NULL,
+	filter text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_backfill'
+LANGUAGE C VOLATILE;
+
+CREATE FUNCTION qwen.relabel(
+	task text,
+	filter text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_relabel'
+LANGUAGE C VOLATILE;
+
+CREATE FUNCTION qwen.retry(task text)
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'qwen_classify_retry'
+LANGUAGE C VOLATILE;
+
+CREATE FUNCTION qwen.pause(task text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_pause'
+LANGUAGE C VOLATILE;
+
+CREATE FUNCTION qwen.resume(task text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_resume'
+LANGUAGE C VOLATILE;
+
+COMMENT ON FUNCTION qwen.backfill(text, bigint, text) IS
+'label the rows that are there already; max_rows first for a look, 0 ends it';
+COMMENT ON FUNCTION qwen.relabel(text, text) IS
+'make labels of an older version of the task anew, or those that the filter selects';
+COMMENT ON FUNCTION qwen.retry(text) IS
+'try the rows again that failed';
+COMMENT ON FUNCTION qwen.pause(text) IS
+'send nothing more for a task; rows go on being queued';
+COMMENT ON FUNCTION qwen.resume(text) IS
+'go on after a pause, or after a stop whose reason is mended';
+
 -- ==== views ====

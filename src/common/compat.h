@@ -112,6 +112,14 @@ qc_at_shmem_request(shmem_request_hook_type request, shmem_request_hook_type *pr
 #define qc_wait_event_new(name) PG_WAIT_EXTENSION
 #endif
 
+/* A number in [0, 1): the generator changed in 15. */
+#if PG_VERSION_NUM >= 150000
+#include "common/pg_prng.h"
+#define qc_random() pg_prng_double(&pg_global_prng_state)
+#else
+#define qc_random() ((double) random() / ((double) MAX_RANDOM_VALUE + 1))
+#endif
+
 /* The primary key's index; 18 asks whether a deferrable one will do. */
 #if PG_VERSION_NUM >= 180000
 #define qc_primary_key_index(rel) RelationGetPrimaryKeyIndex((rel), false)

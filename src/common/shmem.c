@@ -20,6 +20,7 @@
 
 #include "common/board.h"
 #include "common/shmem.h"
+#include "common/usage.h"
 
 #define TRANCHE "qwen_classify"
 
@@ -40,6 +41,7 @@ shmem_request(void)
 		previous_request();
 	RequestAddinShmemSpace(MAXALIGN(sizeof(QcShared)));
 	RequestAddinShmemSpace(qc_board_size());
+	RequestAddinShmemSpace(qc_usage_size());
 	RequestNamedLWLockTranche(TRANCHE, 1);
 }
 
@@ -73,6 +75,7 @@ static void
 shmem_startup(void)
 {
 	bool		found;
+	void	   *usage;
 
 	if (previous_startup)
 		previous_startup();
@@ -88,6 +91,8 @@ shmem_startup(void)
 	qc_board = ShmemInitStruct("qwen_classify board", qc_board_size(), &found);
 	if (!found)
 		qc_board_init(qc_board);
+	usage = ShmemInitStruct("qwen_classify usage", qc_usage_size(), &found);
+	qc_usage_attach(usage, !found);
 	LWLockRelease(AddinShmemInitLock);
 }
 

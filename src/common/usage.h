@@ -42,7 +42,7 @@ typedef struct QcUsagePlace
 } QcUsagePlace;
 
 extern Size qc_usage_size(void);
-extern void qc_usage_init(void *at);
+extern void qc_usage_attach(void *at, bool fresh);
 
 /* Add; no throw. */
 extern void qc_usage_add(Oid serverid, Oid userid, const QcUsageCounts *counts);

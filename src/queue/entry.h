@@ -55,6 +55,7 @@ typedef struct QcItem
 	QcOrigin	origin;
 	QcPlace    *place;			/* its queue rows (origin queue) */
 	int			nplaces;
+	bool		relabel;		/* a label that stands there is to be replaced */
 	int			attempts;		/* charged so far */
 	TimestampTz first_enq;
 
@@ -77,6 +78,7 @@ typedef struct QcItem
 	double		coverage;		/* NaN: not known */
 	QcFailKind	failed;
 	char	   *error;			/* its message, server encoding */
+	bool		sql_error;		/* it came from SQL, not from the server */
 
 	/* written back */
 	enum

@@ -38,6 +38,12 @@ extern int	qc_retry_read(int max, int32 *task_of, QcItem *items, TimestampTz *ne
 extern void qc_source_fetch(const QcTask *task, const QcTarget *target,
 							QcItem **items, int n);
 
+/* Is an error with this SQLSTATE a row's own (a CHECK, a trigger, a cast)? */
+extern bool qc_is_rows_error(int sqlstate);
+
+/* An error's message, clipped, without its detail (which may hold the row). */
+extern char *qc_error_words(const ErrorData *error, MemoryContext cxt);
+
 /* ---- backfill and relabel: existing rows by cursor ---- */
 
 typedef struct QcBackfill
@@ -55,7 +61,8 @@ extern QcBackfill *qc_backfill_open(int32 task);
 
 /*
  * The next chunk of at most max rows in key order after *cursor (palloc'ed,
- * advanced), texts fetched already (as qc_source_fetch); 0: the end.  *rows is set.
+ * advanced), texts fetched already (as qc_source_fetch; of those that are not wanted,
+ * wanted is false); 0: the end.
  */
 extern int	qc_backfill_read(const QcTask *task, const QcTarget *target,
 							 const QcBackfill *backfill, char **cursor, int max,

@@ -24,15 +24,23 @@
  * failures to qwen.retry or qwen.dead.  If the version moved on, every item is requeued.
  * backfill (or NULL): its cursor and counts move in the same transaction when
  * cursor is not NULL.
+ *
+ * False: nothing was written and nobody is charged; *why (palloc'ed in the
+ * caller's context) is the fault of the configuration or of the server, such
+ * as a right that was taken away.
  */
-extern void qc_write_back(const QcTask *task, const QcTarget *target,
+extern bool qc_write_back(const QcTask *task, const QcTarget *target,
 						  QcItem **items, int n,
-						  const QcBackfill *backfill, const char *cursor);
+						  const QcBackfill *backfill, const char *cursor,
+						  char **why);
 
-/* Remove queue rows without a label (row gone, input NULL, task dropped). */
-extern void qc_write_drop(QcQueueRow *rows, int n);
+/*
+ * Remove queue rows without a label (row gone, input NULL, task dropped),
+ * within the caller's transaction.
+ */
+extern void qc_write_drop(const QcQueueRow *rows, int n);
 
-/* Close a backfill (finished; message says how it went). */
+/* Close a backfill within the caller's transaction; message says how it went. */
 extern void qc_backfill_close(int32 task, const char *message);
 
 /* Add to qwen.tally and qwen.usage what was counted since the last time. */
@@ -45,6 +53,7 @@ extern void qc_queue_vacuum(void);
 extern void qc_housekeep(const QcTask *task, const QcTarget *target);
 
 /* Attempts and delays of queue.md 5.6: may this failure be tried again, and when? */
-extern bool qc_retry_next(QcFailKind kind, int attempts, TimestampTz now, TimestampTz *at);
+extern bool qc_retry_next(QcFailKind kind, bool sql_error, int attempts,
+						  TimestampTz now, TimestampTz *at);
 
 #endif							/* QC_WRITE_H */

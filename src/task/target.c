@@ -157,8 +157,8 @@ read_column(const QcTask *task, Relation rel, AttrNumber attno, const char *what
 					 what, RelationGetRelationName(rel), task->name) != NULL;
 	attr = TupleDescAttr(RelationGetDescr(rel), attno - 1);
 	*name_sql = pstrdup(quote_identifier(NameStr(attr->attname)));
-	*type_sql = format_type_extended(attr->atttypid, attr->atttypmod,
-									 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+	*type_sql = format_type_extended(attr->atttypid, -1,
+									 FORMAT_TYPE_FORCE_QUALIFY);
 	return true;
 }
 

@@ -1,0 +1,267 @@
+/*-------------------------------------------------------------------------
+ *
+ * backfill.c
+ *	  Existing rows, in key order, from where the cursor stands.
+ *
+ * No queue rows are written for them.  The cursor moves in the transaction
+ * that writes a whole chunk, so a crash repeats at most one chunk's requests.
+ * Left out: dead rows, and labels that are a person's or another machine's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relation.h"
+#include "catalog/pg_type.h"
+#include "common/compat.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+
+#include "queue/outcome.h"
+#include "queue/own.h"
+#include "queue/write.h"
+
+QcBackfill *
+qc_backfill_open(int32 task)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	QcBackfill *backfill = NULL;
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task);
+	qc_own_run(&own, "SELECT task, mode, where_sql, cursor, max_rows, rows_done FROM qwen.backfill_state "
+			   "WHERE task = $1 AND finished_at IS NULL", SPI_OK_SELECT);
+	if (SPI_processed > 0)
+	{
+		bool		isnull;
+		int64		max_rows;
+
+		backfill = MemoryContextAllocZero(cxt, sizeof(QcBackfill));
+		backfill->task = task;
+		backfill->relabel = strcmp(qc_own_text_at(0, 2, cxt), "relabel") == 0;
+		backfill->where_sql = qc_own_text_at(0, 3, cxt);
+		backfill->cursor = qc_own_text_at(0, 4, cxt);
+		max_rows = qc_own_int8_at(0, 5, &isnull);
+		backfill->left = isnull ? -1 : max_rows;
+		backfill->done = qc_own_int8_at(0, 6, &isnull);
+		if (backfill->left >= 0)
+			backfill->left = Max(0, backfill->left - backfill->done);
+	}
+	qc_own_end(&own);
+	return backfill;
+}
+
+/* ---- a chunk of keys ---- */
+
+static const char *
+key_column(Relation rel, const QcTarget *target, int i)
+{
+	return quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(rel), target->key[i] - 1)->attname));
+}
+
+/* "s.a, s.b" */
+static char *
+key_list(Relation rel, const QcTarget *target)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (int i = 0; i < target->nkeys; i++)
+		appendStringInfo(&sql, "%ss.%s", i ? ", " : "", key_column(rel, target, i));
+	return sql.data;
+}
+
+/* Rows after the cursor that are candidates; what they are exactly is decided below. */
+static char *
+chunk_sql(const QcTask *task, const QcTarget *target, const QcBackfill *backfill, bool from_start)
+{
+	Relation	rel = relation_open(target->relid, AccessShareLock);
+	char	   *keys = key_list(rel, target);
+	bool		relabel = backfill->relabel || strcmp(task->existing ? task->existing : "keep", "relabel") == 0;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s FROM %s AS s WHERE true", keys, target->rel_sql);
+	if (!relabel)
+		appendStringInfo(&sql, " AND s.%s IS NULL", target->label_sql);
+	else if (backfill->relabel)
+		appendStringInfo(&sql, " AND s.%s IS NOT NULL", target->label_sql);
+	if (backfill->where_sql)
+		appendStringInfo(&sql, " AND %s", backfill->where_sql);
+	if (!from_start)
+	{
+		appendStringInfo(&sql, " AND (%s) > (", keys);
+		for (int i = 0; i < target->nkeys; i++)
+			appendStringInfo(&sql, "%s$%d", i ? ", " : "", i + 2);
+		appendStringInfoChar(&sql, ')');
+	}
+	appendStringInfo(&sql, " ORDER BY %s LIMIT $1", keys);
+	relation_close(rel, AccessShareLock);
+	return sql.data;
+}
+
+/* An integer key's text is its digits. */
+static void
+cursor_values(const QcTarget *target, const char *cursor, QcArgs *args)
+{
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+
+	if (target->int_key)
+		qc_key_values(target, strtoll(cursor, NULL, 10), NULL, values, nulls);
+	else
+		qc_key_values(target, 0, cursor, values, nulls);
+	for (int i = 0; i < target->nkeys; i++)
+	{
+		args->type[args->n] = target->key_type[i];
+		args->value[args->n++] = values[i];
+	}
+}
+
+/* The key of a result row whose columns are the key's. */
+static void
+fill_key(const QcTarget *target, QcItem *item, HeapTuple tuple, bool relabel, MemoryContext cxt)
+{
+	QcTarget	of_row = *target;
+	char	   *kx;
+
+	for (int i = 0; i < target->nkeys; i++)
+		of_row.key[i] = i + 1;
+	qc_key_of_tuple(&of_row, tuple, SPI_tuptable->tupdesc, NULL, &item->k, &kx);
+	item->kx = kx ? MemoryContextStrdup(cxt, kx) : NULL;
+	item->origin = QC_FROM_BACKFILL;
+	item->relabel = relabel;
+}
+
+static int
+read_keys(const QcTask *task, const QcTarget *target, const QcBackfill *backfill,
+		  const char *cursor, int max, QcItem **out)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	QcAsOwner	saved;
+	QcArgs		args = {0};
+	char	   *sql = chunk_sql(task, target, backfill, cursor == NULL);
+	bool		relabel = backfill->relabel ||
+		(task->existing != NULL && strcmp(task->existing, "relabel") == 0);
+	int			n;
+
+	args.type[args.n] = INT8OID;
+	args.value[args.n++] = Int64GetDatum(max);
+	if (cursor != NULL)
+		cursor_values(target, cursor, &args);
+	qc_as_role(&saved, target->owner);
+	SPI_connect();
+	if (SPI_execute_plan(qc_plan(sql, &args), args.value, NULL, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read existing rows");
+	n = (int) SPI_processed;
+	*out = MemoryContextAllocZero(cxt, sizeof(QcItem) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+		fill_key(target, &(*out)[i], SPI_tuptable->vals[i], relabel, cxt);
+	SPI_finish();
+	qc_as_before(&saved);
+	return n;
+}
+
+/* ---- which of them are to be labelled ---- */
+
+static void
+mark_of(const char *sql, const QcTask *task, QcItem **items, int n, bool *hit)
+{
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_keys(&own, items, n);
+	qc_own_run(&own, sql, SPI_OK_SELECT);
+	for (uint64 row = 0; row < SPI_processed; row++)
+		hit[qc_own_ordinal(row)] = true;
+	qc_own_end(&own);
+}
+
+/*
+ * Dead at this version, or somebody's: never.  A label that is to be replaced
+ * must be the machine's, of an older version.
+ */
+static void
+leave_out(const QcTask *task, const QcBackfill *backfill, QcItem **items, int n)
+{
+	bool	   *out = palloc0(sizeof(bool) * n);
+	bool	   *stale = palloc0(sizeof(bool) * n);
+
+	mark_of("SELECT r.i FROM unnest($2, $3, $4) AS r(i, k, kx) JOIN qwen.dead AS t "
+			"ON t.task = $1 AND t.k = r.k AND t.kx = r.kx "
+			"JOIN qwen.task AS v ON v.id = t.task AND v.version = t.version "
+			"UNION ALL SELECT r.i FROM unnest($2, $3, $4) AS r(i, k, kx) JOIN qwen.annotation AS t "
+			"ON t.task = $1 AND t.k = r.k AND t.kx = r.kx", task, items, n, out);
+	if (backfill->relabel)
+		mark_of(backfill->where_sql ?
+				"SELECT r.i FROM unnest($2, $3, $4) AS r(i, k, kx) JOIN qwen.result AS t "
+				"ON t.task = $1 AND t.k = r.k AND t.kx = r.kx" :
+				"SELECT r.i FROM unnest($2, $3, $4) AS r(i, k, kx) JOIN qwen.result AS t "
+				"ON t.task = $1 AND t.k = r.k AND t.kx = r.kx "
+				"JOIN qwen.task AS v ON v.id = t.task AND t.version < v.version",
+				task, items, n, stale);
+	for (int i = 0; i < n; i++)
+		if (out[i] || (backfill->relabel && !stale[i]))
+			items[i]->wanted = false;
+}
+
+int
+qc_backfill_read(const QcTask *task, const QcTarget *target, const QcBackfill *backfill,
+				 char **cursor, int max, QcItem **rows)
+{
+	QcItem	  **items;
+	int			n;
+
+	if (backfill->left >= 0 && backfill->left < max)
+		max = (int) backfill->left;
+	if (max == 0)
+		return 0;
+	n = read_keys(task, target, backfill, *cursor, max, rows);
+	if (n == 0)
+		return 0;
+	items = palloc(sizeof(QcItem *) * n);
+	for (int i = 0; i < n; i++)
+		items[i] = &(*rows)[i];
+	*cursor = qc_key_text(items[n - 1]->k, items[n - 1]->kx);
+	qc_source_fetch(task, target, items, n);
+	leave_out(task, backfill, items, n);
+	return n;
+}
+
+/* ---- its state ---- */
+
+/* rows_done counts what was labelled; max_rows is a limit on these. */
+void
+qc_backfill_advance(const QcBackfill *backfill, const char *cursor, QcItem **items, int n)
+{
+	QcOwn		own;
+	int64		done = 0;
+
+	for (int i = 0; i < n; i++)
+		if (items[i]->outcome == QC_WRITTEN)
+			done++;
+	qc_own_begin(&own);
+	qc_own_int4(&own, backfill->task);
+	qc_own_text(&own, cursor);
+	qc_own_int8(&own, done);
+	qc_own_run(&own, "UPDATE qwen.backfill_state SET cursor = COALESCE($2, cursor), "
+			   "rows_done = rows_done + $3 WHERE task = $1 AND finished_at IS NULL", SPI_OK_UPDATE);
+	qc_own_end(&own);
+}
+
+void
+qc_backfill_close(int32 task, const char *message)
+{
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task);
+	qc_own_text(&own, message);
+	qc_own_run(&own, "UPDATE qwen.backfill_state SET finished_at = pg_catalog.now(), message = $2 "
+			   "WHERE task = $1 AND finished_at IS NULL", SPI_OK_UPDATE);
+	qc_own_end(&own);
+}

@@ -1,0 +1,297 @@
+/*-------------------------------------------------------------------------
+ *
+ * outcome.c
+ *	  What becomes of items beside the label: result, retry, dead, requeue.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/compat.h"
+#include "executor/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "queue/note.h"
+#include "common/errors.h"
+#include "queue/outcome.h"
+#include "queue/own.h"
+#include "queue/write.h"
+
+/* ---- fenced, but not updated ---- */
+
+static bool
+same(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return strcmp(a, b) == 0;
+}
+
+/*
+ * Nothing changed, and yet no row came back: a trigger of the user's dropped
+ * the update.  Asking again would be for ever, so the row is charged.
+ */
+static void
+suppressed(QcItem *item)
+{
+	item->failed = QC_FAIL_REJECTED;
+	item->sql_error = true;
+	item->error = pstrdup("a trigger of the table suppressed the update");
+}
+
+/* now is the row as it is; a fresh queue row stands for one that still waits. */
+static void
+judge(QcItem *item, const QcItem *now)
+{
+	bool		unchanged = now->found && now->hash == item->hash &&
+		same(now->old_label, item->old_label) &&
+		same(now->old_confidence, item->old_confidence);
+
+	if (unchanged)
+		suppressed(item);
+	else if (now->found && now->text != NULL && now->old_label == NULL)
+		item->outcome = item->origin == QC_FROM_BACKFILL ? QC_DROPPED : QC_REQUEUED;
+	else
+		item->outcome = QC_DROPPED;
+}
+
+void
+qc_outcome_of_changed(const QcTask *task, const QcTarget *target, QcItem **items, int n)
+{
+	QcItem	   *now = palloc0(sizeof(QcItem) * n);
+	QcItem	  **ref = palloc(sizeof(QcItem *) * n);
+	int64	   *k = palloc(sizeof(int64) * n);
+	char	  **kx = palloc(sizeof(char *) * n);
+	int			m = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		now[i].k = items[i]->k;
+		now[i].kx = items[i]->kx;
+		ref[i] = &now[i];
+	}
+	qc_source_fetch(task, target, ref, n);
+	for (int i = 0; i < n; i++)
+	{
+		judge(items[i], &now[i]);
+		if (items[i]->outcome == QC_REQUEUED)
+		{
+			k[m] = items[i]->k;
+			kx[m++] = items[i]->kx;
+		}
+	}
+	if (m > 0)
+		qc_queue_insert(task->id, k, kx, m);
+}
+
+/* ---- retry: the fence, and what success makes stale ---- */
+
+static void
+delete_keys(const char *table, int32 task, QcItem **items, int n, bool *hit)
+{
+	QcOwn		own;
+	char	   *sql = psprintf("DELETE FROM qwen.%s AS t USING unnest($2, $3, $4) AS r(i, k, kx) "
+							   "WHERE t.task = $1 AND t.k = r.k AND t.kx = r.kx RETURNING r.i", table);
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task);
+	qc_own_keys(&own, items, n);
+	qc_own_run(&own, sql, SPI_OK_DELETE_RETURNING);
+	for (uint64 row = 0; row < SPI_processed; row++)
+		hit[qc_own_ordinal(row)] = true;
+	qc_own_end(&own);
+}
+
+void
+qc_retry_forget(const QcTask *task, QcItem **items, int n)
+{
+	QcItem	  **of = palloc(sizeof(QcItem *) * n);
+	bool	   *hit = palloc0(sizeof(bool) * n);
+	int			m = 0;
+
+	for (int i = 0; i < n; i++)
+		if (items[i]->outcome == QC_NOT_WRITTEN)
+			of[m++] = items[i];
+	if (m == 0)
+		return;
+	delete_keys("retry", task->id, of, m, hit);
+	for (int i = 0; i < m; i++)
+		if (of[i]->origin == QC_FROM_RETRY && !hit[i])
+			of[i]->outcome = QC_LOST;
+	delete_keys("dead", task->id, of, m, hit);
+}
+
+/* ---- what was written ---- */
+
+/* real[] of an item's probabilities, as array text: an array of arrays cannot be ragged. */
+static char *
+top_text(const QcItem *item)
+{
+	StringInfoData s;
+
+	if (item->top == NULL)
+		return NULL;
+	initStringInfo(&s);
+	appendStringInfoChar(&s, '{');
+	for (int i = 0; i < item->ntop; i++)
+		appendStringInfo(&s, "%s%.6g", i ? "," : "", item->top[i]);
+	appendStringInfoChar(&s, '}');
+	return s.data;
+}
+
+static void
+store_results(const QcTask *task, QcItem **items, int n)
+{
+	QcOwn		own;
+	int64	   *hash = palloc(sizeof(int64) * n);
+	double	   *confidence = palloc(sizeof(double) * n);
+	double	   *coverage = palloc(sizeof(double) * n);
+	char	  **label = palloc(sizeof(char *) * n);
+	char	  **source = palloc(sizeof(char *) * n);
+	char	  **top = palloc(sizeof(char *) * n);
+
+	for (int i = 0; i < n; i++)
+	{
+		hash[i] = items[i]->hash;
+		confidence[i] = items[i]->confidence;
+		coverage[i] = items[i]->coverage;
+		label[i] = items[i]->label;
+		source[i] = unconstify(char *, items[i]->source ? items[i]->source : "none");
+		top[i] = top_text(items[i]);
+	}
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_keys(&own, items, n);
+	qc_own_int8s(&own, hash, n);
+	qc_own_texts(&own, label, n);
+	qc_own_float8s(&own, confidence, n);
+	qc_own_texts(&own, source, n);
+	qc_own_texts(&own, top, n);
+	qc_own_float8s(&own, coverage, n);
+	qc_own_int4(&own, task->version);
+	qc_own_run(&own,
+			   "INSERT INTO qwen.result AS t (task, k, kx, text_hash, version, label, confidence, source, top, coverage) "
+			   "SELECT $1, r.k, r.kx, r.h, $11, r.label, r.conf, r.source, r.top::pg_catalog.float4[], r.coverage "
+			   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) "
+			   "AS r(i, k, kx, h, label, conf, source, top, coverage) "
+			   "ON CONFLICT (task, k, kx) DO UPDATE SET text_hash = excluded.text_hash, "
+			   "version = excluded.version, label = excluded.label, confidence = excluded.confidence, "
+			   "source = excluded.source, top = excluded.top, coverage = excluded.coverage, "
+			   "state = 'labelled', at = pg_catalog.now()", SPI_OK_INSERT);
+	qc_own_end(&own);
+}
+
+/* ---- what failed ---- */
+
+static const char *
+error_class(const QcItem *item)
+{
+	return item->sql_error ? "sql" : qc_failure_word(item->failed);
+}
+
+static void
+store_failures(const QcTask *task, QcItem **items, int n, bool dead)
+{
+	QcOwn		own;
+	int64	   *hash = palloc(sizeof(int64) * n * 4);
+	int64	   *attempts = hash + n;
+	int64	   *first = hash + 2 * n;
+	int64	   *at = hash + 3 * n;
+	char	  **class = palloc(sizeof(char *) * n);
+	char	  **error = palloc(sizeof(char *) * n);
+
+	for (int i = 0; i < n; i++)
+	{
+		hash[i] = items[i]->hash;
+		attempts[i] = items[i]->attempts;
+		first[i] = items[i]->first_enq;
+		at[i] = items[i]->retry_at;
+		class[i] = unconstify(char *, error_class(items[i]));
+		error[i] = items[i]->error ? items[i]->error : "";
+	}
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_keys(&own, items, n);
+	qc_own_int8s(&own, attempts, n);
+	qc_own_texts(&own, class, n);
+	qc_own_texts(&own, error, n);
+	qc_own_times(&own, first, n);
+	if (dead)
+	{
+		qc_own_int8s(&own, hash, n);
+		qc_own_int4(&own, task->version);
+		qc_own_run(&own,
+				   "INSERT INTO qwen.dead (task, k, kx, attempts, error_class, last_error, first_enq, text_hash, version) "
+				   "SELECT $1, r.k, r.kx, r.attempts, r.class, r.error, r.first, r.h, $10 "
+				   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS r(i, k, kx, attempts, class, error, first, h) "
+				   "ON CONFLICT (task, k, kx) DO UPDATE SET attempts = excluded.attempts, "
+				   "error_class = excluded.error_class, last_error = excluded.last_error, "
+				   "text_hash = excluded.text_hash, version = excluded.version, dead_at = pg_catalog.now()",
+				   SPI_OK_INSERT);
+	}
+	else
+	{
+		qc_own_times(&own, at, n);
+		qc_own_run(&own,
+				   "INSERT INTO qwen.retry (task, k, kx, attempts, error_class, last_error, first_enq, next_at) "
+				   "SELECT $1, r.k, r.kx, r.attempts, r.class, r.error, r.first, r.at "
+				   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS r(i, k, kx, attempts, class, error, first, at) "
+				   "ON CONFLICT (task, k, kx) DO UPDATE SET attempts = excluded.attempts, "
+				   "error_class = excluded.error_class, last_error = excluded.last_error, "
+				   "next_at = excluded.next_at", SPI_OK_INSERT);
+	}
+	qc_own_end(&own);
+}
+
+static int
+select_items(QcItem **items, int n, int outcome, QcItem **out)
+{
+	int			m = 0;
+
+	for (int i = 0; i < n; i++)
+		if ((int) items[i]->outcome == outcome)
+			out[m++] = items[i];
+	return m;
+}
+
+/* One attempt more for what failed now; where it goes next. */
+static void
+charge_failures(QcItem **items, int n)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < n; i++)
+	{
+		QcItem	   *item = items[i];
+
+		if (item->outcome != QC_NOT_WRITTEN || item->failed == QC_FAIL_NONE)
+			continue;
+		item->attempts++;
+		item->outcome = qc_retry_next(item->failed, item->sql_error, item->attempts,
+									  now, &item->retry_at) ? QC_RETRYING : QC_DEAD;
+	}
+}
+
+void
+qc_outcome_store(const QcTask *task, QcItem **items, int n)
+{
+	QcItem	  **out = palloc(sizeof(QcItem *) * n);
+	int			m;
+
+	charge_failures(items, n);
+	m = task->keep ? select_items(items, n, QC_WRITTEN, out) : 0;
+	if (m > 0)
+		store_results(task, out, m);
+	m = select_items(items, n, QC_RETRYING, out);
+	if (m > 0)
+		store_failures(task, out, m, false);
+	m = select_items(items, n, QC_DEAD, out);
+	if (m > 0)
+		store_failures(task, out, m, true);
+}

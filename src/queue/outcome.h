@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * outcome.h
+ *	  What becomes of items beside the label: result, retry, dead, requeue.
+ *
+ * Within the write-back's transaction, as the extension's owner.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_OUTCOME_H
+#define QC_OUTCOME_H
+
+#include "postgres.h"
+
+#include "queue/read.h"
+
+/* Fenced, but the UPDATE passed them by: gone, somebody's, or changed. */
+extern void qc_outcome_of_changed(const QcTask *task, const QcTarget *target,
+								  QcItem **items, int n);
+
+/* qwen.result of what was written; qwen.retry and qwen.dead of what failed. */
+extern void qc_outcome_store(const QcTask *task, QcItem **items, int n);
+
+/*
+ * Take the keys out of qwen.retry: the fence of items that came from there
+ * (without a row: lost); of others the row is stale and goes.
+ */
+extern void qc_retry_forget(const QcTask *task, QcItem **items, int n);
+
+/* The backfill's count, and its cursor unless that is NULL, with the batch. */
+extern void qc_backfill_advance(const QcBackfill *backfill, const char *cursor,
+								QcItem **items, int n);
+
+#endif							/* QC_OUTCOME_H */

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.h
+ *	  The table qwen.queue, without SQL: read by block, deleted by place.
+ *
+ * Nobody but the extension writes to it: rows are inserted and deleted, never
+ * updated, and there is no index to keep.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_QUEUE_H
+#define QC_QUEUE_H
+
+#include "postgres.h"
+
+#include "queue/entry.h"
+
+/*
+ * Delete the queue row at a place if it is still the row of this key.  False:
+ * somebody else has it, had it, or moved it.  Needs an active snapshot.
+ */
+extern bool qc_queue_delete(int32 task, int64 k, const char *kx, const QcPlace *place);
+
+/* Open for a number of deletes, and close: between them the table is locked RowExclusive. */
+extern void qc_queue_begin(void);
+extern void qc_queue_end(void);
+
+#endif							/* QC_QUEUE_H */
