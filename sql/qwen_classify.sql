@@ -66,7 +66,7 @@ CREATE FUNCTION qwen_classify(
 	labels text DEFAULT NULL,
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
-	with_reason boolean DEFAULT true,
+	with_reason boolean DEFAULT NULL,	-- as the task has it; true without a task
 	server text DEFAULT NULL,
 	task text DEFAULT NULL,
 	OUT label text,
@@ -164,11 +164,12 @@ LANGUAGE C STABLE PARALLEL RESTRICTED;
 
 CREATE FUNCTION qwen.preview(
 	input text,
-	labels text,
+	labels text DEFAULT NULL,
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
-	with_reason boolean DEFAULT true,
-	server text DEFAULT NULL)
+	with_reason boolean DEFAULT NULL,
+	server text DEFAULT NULL,
+	task text DEFAULT NULL)
 RETURNS json
 AS 'MODULE_PATHNAME', 'qwen_classify_preview_text'
 LANGUAGE C STABLE PARALLEL RESTRICTED;
@@ -219,7 +220,7 @@ COMMENT ON FUNCTION qwen.preview(text, text[], text, jsonb, boolean, text) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
 COMMENT ON FUNCTION qwen.preview(text, jsonb, text, jsonb, boolean, text) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
-COMMENT ON FUNCTION qwen.preview(text, text, text, jsonb, boolean, text) IS
+COMMENT ON FUNCTION qwen.preview(text, text, text, jsonb, boolean, text, text) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
 
 -- Tasks: what to ask, and which table to label.  Configuration and state are
@@ -390,6 +391,117 @@ AS 'MODULE_PATHNAME', 'qwen_classify_after_change'
 LANGUAGE C;
 
 -- ==== tasks ====
+
+-- A task has a name; labels are written as for qwen_classify.  Whoever makes it owns it.
+
+CREATE FUNCTION qwen.create_task(
+	name text,
+	labels text[],
+	instructions text DEFAULT NULL,
+	examples jsonb DEFAULT NULL,
+	server text DEFAULT NULL,
+	with_reason boolean DEFAULT true,
+	accept_above float8 DEFAULT 0.7,
+	priority integer DEFAULT 10,
+	keep boolean DEFAULT true)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_create_task_array'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION qwen.create_task(
+	name text,
+	labels jsonb,
+	instructions text DEFAULT NULL,
+	examples jsonb DEFAULT NULL,
+	server text DEFAULT NULL,
+	with_reason boolean DEFAULT true,
+	accept_above float8 DEFAULT 0.7,
+	priority integer DEFAULT 10,
+	keep boolean DEFAULT true)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_create_task_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION qwen.create_task(
+	name text,
+	labels text,
+	instructions text DEFAULT NULL,
+	examples jsonb DEFAULT NULL,
+	server text DEFAULT NULL,
+	with_reason boolean DEFAULT true,
+	accept_above float8 DEFAULT 0.7,
+	priority integer DEFAULT 10,
+	keep boolean DEFAULT true)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_create_task_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+-- What is not given (NULL) stays; '' takes instructions or server away, '[]' examples.
+
+CREATE FUNCTION qwen.alter_task(
+	name text,
+	labels text[],
+	instructions text DEFAULT NULL,
+	examples jsonb DEFAULT NULL,
+	server text DEFAULT NULL,
+	with_reason boolean DEFAULT NULL,
+	accept_above float8 DEFAULT NULL,
+	priority integer DEFAULT NULL,
+	keep boolean DEFAULT NULL,
+	rename jsonb DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_array'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION qwen.alter_task(
+	name text,
+	labels jsonb,
+	instructions text DEFAULT NULL,
+	examples jsonb DEFAULT NULL,
+	server text DEFAULT NULL,
+	with_reason boolean DEFAULT NULL,
+	accept_above float8 DEFAULT NULL,
+	priority integer DEFAULT NULL,
+	keep boolean DEFAULT NULL,
+	rename jsonb DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_jsonb'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION qwen.alter_task(
+	name text,
+	labels text DEFAULT NULL,
+	instructions text DEFAULT NULL,
+	examples jsonb DEFAULT NULL,
+	server text DEFAULT NULL,
+	with_reason boolean DEFAULT NULL,
+	accept_above float8 DEFAULT NULL,
+	priority integer DEFAULT NULL,
+	keep boolean DEFAULT NULL,
+	rename jsonb DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_text'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION qwen.drop_task(name text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_drop_task'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean) IS
+'makes a task: what to ask about a text, under a name';
+COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean) IS
+'makes a task: what to ask about a text, under a name';
+COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, float8, integer, boolean) IS
+'makes a task: what to ask about a text, under a name';
+COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, jsonb) IS
+'changes what is given of a task; rename gives labels new names, in the rows too';
+COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, jsonb) IS
+'changes what is given of a task; rename gives labels new names, in the rows too';
+COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, jsonb) IS
+'changes what is given of a task; rename gives labels new names, in the rows too';
+COMMENT ON FUNCTION qwen.drop_task(text) IS
+'drops a task with all that is known of its rows; their labels stay';
 
 -- ==== attach ====
 

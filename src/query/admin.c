@@ -31,13 +31,14 @@ static Datum
 preview(FunctionCallInfo fcinfo, QcLabelForm form)
 {
 	QcSitePrompt *site = NULL;
+	QcSiteTask *task = NULL;
 	QcQuestion	question;
 	QcCallSpec	spec = {0};
 	char	   *body;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	qc_question_of(fcinfo, form, true, &question);
+	qc_question_of(fcinfo, form, true, &task, CurrentMemoryContext, &question);
 	spec.endpoint = qc_endpoint_resolve(question.server);
 	question.prompt.codes = spec.endpoint->codes;
 	spec.prompt = qc_site_prompt(&site, CurrentMemoryContext, &question.prompt)->prompt;

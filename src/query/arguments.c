@@ -7,9 +7,13 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
+#include "common/statement.h"
 #include "query/arguments.h"
 
 /* An optional argument, detoasted; with a full header where the type needs one. */
@@ -22,24 +26,132 @@ optional(FunctionCallInfo fcinfo, int arg, bool packed)
 		PG_DETOAST_DATUM(PG_GETARG_DATUM(arg));
 }
 
+/* The task is looked up once a statement, not once a row. */
+struct QcSiteTask
+{
+	MemoryContext cxt;			/* holds all of it */
+	QcTask	   *task;
+	QcPromptArgs args;
+
+	/* what it was looked up for and when */
+	text	   *name;
+	Oid			userid;
+	uint64		statement;
+	TimestampTz transaction;
+	CommandId	command;
+};
+
+static bool
+is_current(const QcSiteTask *site, const text *name)
+{
+	return site->statement == qc_statement_serial() &&
+		site->transaction == GetCurrentTransactionStartTimestamp() &&
+		site->command == GetCurrentCommandId(false) &&
+		site->userid == GetUserId() &&
+		VARSIZE_ANY_EXHDR(site->name) == VARSIZE_ANY_EXHDR(name) &&
+		memcmp(VARDATA_ANY(site->name), VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == 0;
+}
+
+static void
+check_visible(const QcTask *task)
+{
+	if (qc_task_visible(task))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied for task \"%s\"", task->name),
+			 errdetail("A task is for its owner, the owner's members and those who may read the table that it labels."),
+			 errhint("A superuser or its owner types: GRANT %s TO %s.",
+					 quote_identifier(GetUserNameFromId(task->owner, true) ?
+									  GetUserNameFromId(task->owner, true) : "..."),
+					 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+}
+
+static QcSiteTask *
+look_up(MemoryContext parent, const text *name)
+{
+	MemoryContext cxt = AllocSetContextCreate(parent, "qwen_classify task of a call",
+											  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(cxt);
+	QcSiteTask *site = (QcSiteTask *) palloc0(sizeof(QcSiteTask));
+	char	   *words = text_to_cstring(name);
+
+	site->cxt = cxt;
+	site->name = cstring_to_text(words);
+	site->userid = GetUserId();
+	site->statement = qc_statement_serial();
+	site->transaction = GetCurrentTransactionStartTimestamp();
+	site->command = GetCurrentCommandId(false);
+	site->task = qc_task_by_name(words, false);
+	check_visible(site->task);
+	qc_task_prompt_args(site->task, &site->args);
+	MemoryContextSwitchTo(old);
+	return site;
+}
+
+static const QcSiteTask *
+task_of_site(QcSiteTask **site, MemoryContext parent, const text *name)
+{
+	if (*site && is_current(*site, name))
+		return *site;
+	if (*site)
+		MemoryContextDelete((*site)->cxt);
+	*site = NULL;
+	*site = look_up(parent, name);
+	return *site;
+}
+
+/* The task says it already: to say it again differently is no small matter. */
+static void
+refuse_with_task(const char *argument, const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s cannot be given together with a task", argument),
+			 errhint("Leave out %s, or leave out the task; to change the task, type: "
+					 "SELECT qwen.alter_task(%s, %s => ...).",
+					 argument, quote_literal_cstr(name), argument)));
+}
+
+static void
+question_by_task(const QcSiteTask *site, QcQuestion *question, bool reason_given)
+{
+	if (question->prompt.labels)
+		refuse_with_task("labels", site->task->name);
+	if (question->prompt.instructions)
+		refuse_with_task("instructions", site->task->name);
+	if (question->prompt.examples)
+		refuse_with_task("examples", site->task->name);
+	question->prompt = site->args;
+	if (!reason_given)
+		question->with_reason = question->with_reason && site->task->with_reason;
+	if (question->server == NULL)
+		question->server = site->task->server;
+}
+
 void
 qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, bool has_reason,
-			   QcQuestion *question)
+			   QcSiteTask **task, MemoryContext parent, QcQuestion *question)
 {
 	int			server = has_reason ? 5 : 4;
+	bool		reason_given = has_reason && !PG_ARGISNULL(4);
 
 	question->input = (text *) optional(fcinfo, 0, true);
 	question->prompt.form = form;
 	question->prompt.labels = optional(fcinfo, 1, form == QC_LABELS_TEXT);
 	question->prompt.instructions = optional(fcinfo, 2, true);
 	question->prompt.examples = optional(fcinfo, 3, false);
-	question->with_reason = has_reason && (PG_ARGISNULL(4) || PG_GETARG_BOOL(4));
+	question->with_reason = has_reason && (!reason_given || PG_GETARG_BOOL(4));
 	question->server = PG_ARGISNULL(server) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(server));
 
-	if (question->prompt.labels == NULL)
+	/* a database that was made by an older script has no argument task */
+	if (form == QC_LABELS_TEXT && PG_NARGS() > server + 1 && !PG_ARGISNULL(server + 1))
+		question_by_task(task_of_site(task, parent, PG_GETARG_TEXT_PP(server + 1)),
+						 question, reason_given);
+	else if (question->prompt.labels == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("labels must not be NULL"),
-				 errhint("Give the labels as ARRAY['refund', 'bug'] or as JSON: '{\"refund\": \"wants money back\", \"bug\": null}'.")));
+				 errhint("Give the labels as ARRAY['refund', 'bug'] or as JSON: '{\"refund\": \"wants money back\", \"bug\": null}'; or the name of a task: task => 'tickets'.")));
 }

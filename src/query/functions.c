@@ -34,6 +34,7 @@
 typedef struct QcSite
 {
 	QcSitePrompt *prompt;
+	QcSiteTask *task;			/* or NULL: labels were given */
 	TupleDesc	desc;			/* of qwen_classify */
 } QcSite;
 
@@ -55,7 +56,8 @@ answer(FunctionCallInfo fcinfo, QcLabelForm form, bool may_reason)
 
 	if (qc_planning(fcinfo->flinfo->fn_mcxt) || PG_ARGISNULL(0))
 		return NULL;
-	qc_question_of(fcinfo, form, may_reason, &question);
+	qc_question_of(fcinfo, form, may_reason, &site->task, fcinfo->flinfo->fn_mcxt,
+				   &question);
 	return qc_ask(&site->prompt, fcinfo->flinfo->fn_mcxt, &question);
 }
 

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "utils/builtins.h"
 
 #include "common/errors.h"
 #include "task/prompts.h"
@@ -132,4 +133,20 @@ qc_fault_raise(const QcFault *fault)
 				 row->hint ? errhint("%s", row->hint) : 0));
 	}
 	elog(ERROR, "unexpected status %d of a prompt", (int) fault->status);
+}
+
+/* Who writes the name of a task meant the task. */
+void
+qc_fault_raise_word(const char *word)
+{
+	QcTask	   *task = qc_task_by_name(word, true);
+
+	if (task && !qc_task_visible(task))
+		task = NULL;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("labels are neither JSON nor an array"),
+			 task ? errdetail("There is a task of this name.") : 0,
+			 task ? errhint("Type: task => %s.", quote_literal_cstr(word)) :
+			 errhint("%s For the labels of a task, type: task => '...'.", HINT_LABELS)));
 }

@@ -126,6 +126,9 @@ labels_of_text(struct varlena *v, QcFault *fault)
 
 		return labels_of_array(DatumGetArrayTypeP(array), fault);
 	}
+	if (labels == NULL && fault->status == QC_STATUS_LABELS_JSON && fault->index < 0 &&
+		*first != '\0' && strchr("{[\"", *first) == NULL)
+		qc_fault_raise_word(text_to_cstring((text *) v));
 	return labels;
 }
 

@@ -74,6 +74,9 @@ extern QcSitePrompt *qc_task_prompt(QcSitePrompt **site, MemoryContext parent,
 /* Raise what prompt/ found wrong (QC_STATUS_OK is no fault). */
 pg_noreturn extern void qc_fault_raise(const QcFault *fault);
 
+/* The same where a word stands for labels: the hint says how to name a task. */
+pg_noreturn extern void qc_fault_raise_word(const char *word);
+
 /* Server encoding to UTF-8, palloc'ed if converted; NULL: not valid text. */
 extern char *qc_server_to_utf8(const char *s, size_t len, size_t *utf8_len);
 

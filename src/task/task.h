@@ -75,6 +75,13 @@ extern int32 qc_task_lock(int32 id, LOCKMODE mode);
 /* Stop with a message (worker: configuration faults); NULL: go on again. */
 extern void qc_task_set_stopped(int32 id, const char *message);
 
+/*
+ * What this process writes into a task's table is nobody's decision about a
+ * text (the worker's labels, new names): the triggers record no annotation.
+ * Defined with the triggers.
+ */
+extern bool qc_writing_back;
+
 /* ---- our own tables by SPI ---- */
 
 /*

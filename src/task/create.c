@@ -1,0 +1,411 @@
+/*-------------------------------------------------------------------------
+ *
+ * create.c
+ *	  qwen.create_task, qwen.alter_task, qwen.drop_task.
+ *
+ * The overloads differ in how the labels are written; after the labels the
+ * arguments stand in the same places in all of them.  A task is made up in
+ * memory, checked as a call of qwen_classify would be, and only then written.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+
+#include "common/board.h"
+#include "common/compat.h"
+#include "net/endpoint.h"
+#include "task/define.h"
+
+/* The arguments by position. */
+enum
+{
+	ARG_NAME, ARG_LABELS, ARG_INSTRUCTIONS, ARG_EXAMPLES, ARG_SERVER,
+	ARG_WITH_REASON, ARG_ACCEPT_ABOVE, ARG_PRIORITY, ARG_KEEP,
+	ARG_RENAME					/* of alter_task */
+};
+
+#define MAX_NAME	63			/* bytes: as an identifier's, for names in views and messages */
+
+#define HINT_LABELS "Give the labels as ARRAY['refund', 'bug'] or as JSON: '{\"refund\": \"wants money back\", \"bug\": null}'."
+
+/* ---- reading the arguments ---- */
+
+static char *
+name_argument(FunctionCallInfo fcinfo)
+{
+	char	   *name = PG_ARGISNULL(ARG_NAME) ? NULL :
+		text_to_cstring(PG_GETARG_TEXT_PP(ARG_NAME));
+
+	if (name == NULL || name[strspn(name, " \t\r\n")] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a task's name must not be empty"),
+				 errhint("Give it a name, for instance 'tickets'.")));
+	return name;
+}
+
+/* The labels that are given, as they are stored; *site is their prompt. */
+static char *
+labels_argument(FunctionCallInfo fcinfo, QcLabelForm form, QcSitePrompt **site)
+{
+	QcPromptArgs args = {0};
+	Datum		labels = PG_GETARG_DATUM(ARG_LABELS);
+
+	args.form = form;
+	args.labels = (form == QC_LABELS_TEXT) ? PG_DETOAST_DATUM_PACKED(labels) :
+		PG_DETOAST_DATUM(labels);
+	return qc_labels_stored(qc_site_prompt(site, CurrentMemoryContext, &args), NULL);
+}
+
+/* A text that is given; an empty one takes away what was there. */
+static void
+text_argument(FunctionCallInfo fcinfo, int arg, char **value)
+{
+	char	   *words;
+
+	if (PG_ARGISNULL(arg))
+		return;
+	words = text_to_cstring(PG_GETARG_TEXT_PP(arg));
+	*value = words[0] ? words : NULL;
+}
+
+static void
+examples_argument(FunctionCallInfo fcinfo, char **value)
+{
+	Jsonb	   *examples;
+
+	if (PG_ARGISNULL(ARG_EXAMPLES))
+		return;
+	examples = PG_GETARG_JSONB_P(ARG_EXAMPLES);
+	if (JB_ROOT_IS_ARRAY(examples) && !JB_ROOT_IS_SCALAR(examples) &&
+		JB_ROOT_COUNT(examples) == 0)
+		*value = NULL;
+	else
+		*value = JsonbToCString(NULL, &examples->root, VARSIZE(examples));
+}
+
+/* What is given besides the name, the labels and their new names. */
+static void
+other_arguments(FunctionCallInfo fcinfo, QcTask *task)
+{
+	text_argument(fcinfo, ARG_INSTRUCTIONS, &task->instructions);
+	examples_argument(fcinfo, &task->examples);
+	text_argument(fcinfo, ARG_SERVER, &task->server);
+	if (!PG_ARGISNULL(ARG_WITH_REASON))
+		task->with_reason = PG_GETARG_BOOL(ARG_WITH_REASON);
+	if (!PG_ARGISNULL(ARG_ACCEPT_ABOVE))
+		task->accept_above = PG_GETARG_FLOAT8(ARG_ACCEPT_ABOVE);
+	if (!PG_ARGISNULL(ARG_PRIORITY))
+		task->priority = PG_GETARG_INT32(ARG_PRIORITY);
+	if (!PG_ARGISNULL(ARG_KEEP))
+		task->keep = PG_GETARG_BOOL(ARG_KEEP);
+}
+
+/* ---- checks ---- */
+
+static void
+check_numbers(const QcTask *task)
+{
+	/* so written, NaN is refused too */
+	if (!(task->accept_above >= 0 && task->accept_above <= 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("accept_above must be from 0 to 1"),
+				 errhint("It is the confidence from which on a label needs no person's look, for instance 0.7.")));
+	if (task->priority < 1 || task->priority > 100)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("priority must be from 1 to 100"),
+				 errhint("It is the task's share of the worker's turns; 10 is usual, 20 is served twice as often.")));
+}
+
+/* The server is asked as the task's owner, whoever types the command. */
+static void
+check_server(const QcTask *task)
+{
+	QcAsOwner	saved;
+
+	qc_as_role(&saved, task->owner);
+	(void) qc_endpoint_resolve(task->server);
+	qc_as_before(&saved);
+}
+
+/* The prompt is made once, as a call would make it: that raises what is wrong. */
+static QcSitePrompt *
+check_prompt(const QcTask *task)
+{
+	QcSitePrompt *site = NULL;
+
+	return qc_task_prompt(&site, CurrentMemoryContext, task, false);
+}
+
+/* ---- writing ---- */
+
+#define NARGS 11
+
+/* Parameters of INSERT and UPDATE: $1 is the name or the id, then as listed. */
+static void
+task_parameters(const QcTask *task, Oid *types, Datum *args, char *nulls)
+{
+	const char *words[] = {task->labels, task->instructions, task->examples, task->server};
+
+	for (int i = 0; i < 4; i++)
+	{
+		types[1 + i] = TEXTOID;
+		args[1 + i] = words[i] ? CStringGetTextDatum(words[i]) : (Datum) 0;
+		nulls[1 + i] = words[i] ? ' ' : 'n';
+	}
+	types[5] = BOOLOID;
+	args[5] = BoolGetDatum(task->with_reason);
+	types[6] = FLOAT8OID;
+	args[6] = Float8GetDatum(task->accept_above);
+	types[7] = INT4OID;
+	args[7] = Int32GetDatum(task->priority);
+	types[8] = BOOLOID;
+	args[8] = BoolGetDatum(task->keep);
+	types[9] = INT4OID;
+	args[9] = Int32GetDatum(task->version);
+	types[10] = OIDOID;
+	args[10] = ObjectIdGetDatum(task->owner);
+	for (int i = 5; i < NARGS; i++)
+		nulls[i] = ' ';
+}
+
+/* Returns how many rows it wrote: 0 if the name is taken, or the task gone. */
+static uint64
+write_task(const char *sql, const QcTask *task, bool by_id)
+{
+	Oid			types[NARGS];
+	Datum		args[NARGS];
+	char		nulls[NARGS + 1];
+	QcAsOwner	saved;
+	uint64		written;
+
+	types[0] = by_id ? INT4OID : TEXTOID;
+	args[0] = by_id ? Int32GetDatum(task->id) : CStringGetTextDatum(task->name);
+	nulls[0] = ' ';
+	nulls[NARGS] = '\0';
+	task_parameters(task, types, args, nulls);
+	qc_as_extension_owner(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args(sql, NARGS, types, args, nulls, false, 0) < 0)
+		elog(ERROR, "could not write qwen.task");
+	written = SPI_processed;
+	SPI_finish();
+	qc_as_before(&saved);
+	qc_board_config_changes();
+	return written;
+}
+
+/* ---- qwen.create_task ---- */
+
+static void
+check_new_name(const char *name)
+{
+	if (strlen(name) > MAX_NAME)
+		ereport(ERROR,
+				(errcode(ERRCODE_NAME_TOO_LONG),
+				 errmsg("a task's name is too long"),
+				 errdetail("At most %d bytes are possible.", MAX_NAME)));
+}
+
+static void
+raise_taken(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("task \"%s\" already exists", name),
+			 errhint("Change it with SELECT qwen.alter_task(%s, ...), or choose another name.",
+					 quote_literal_cstr(name))));
+}
+
+static Datum
+create(FunctionCallInfo fcinfo, QcLabelForm form)
+{
+	QcTask		task = {0};
+	QcSitePrompt *site = NULL;
+
+	task.name = name_argument(fcinfo);
+	check_new_name(task.name);
+	task.owner = GetUserId();
+	task.version = 1;
+	task.with_reason = true;
+	task.accept_above = 0.7;
+	task.priority = 10;
+	task.keep = true;
+	if (PG_ARGISNULL(ARG_LABELS))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("labels must not be NULL"),
+				 errhint(HINT_LABELS)));
+	task.labels = labels_argument(fcinfo, form, &site);
+	other_arguments(fcinfo, &task);
+	check_numbers(&task);
+	check_prompt(&task);
+	if (task.server)
+		check_server(&task);
+	if (qc_task_by_name(task.name, true) != NULL)
+		raise_taken(task.name);
+
+	/* a name that another session takes meanwhile shows as no row written */
+	if (write_task("INSERT INTO qwen.task (name, labels, instructions, examples, server, with_reason, "
+				   "accept_above, priority, keep, version, owner) "
+				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11) "
+				   "ON CONFLICT (name) DO NOTHING", &task, false) == 0)
+		raise_taken(task.name);
+	PG_RETURN_VOID();
+}
+
+/* ---- qwen.alter_task ---- */
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
+}
+
+/* Does anything differ that shapes a request? */
+static bool
+reshaped(const QcTask *old, const QcTask *fresh)
+{
+	return !same_text(old->labels, fresh->labels) ||
+		!same_text(old->instructions, fresh->instructions) ||
+		!same_text(old->examples, fresh->examples) ||
+		!same_text(old->server, fresh->server) ||
+		old->with_reason != fresh->with_reason;
+}
+
+/*
+ * Labels and examples under their new names.  Examples that are given speak
+ * of the new names already; so do labels.
+ */
+static void
+apply_rename(FunctionCallInfo fcinfo, const QcTask *old, QcTask *fresh, QcRename *rename)
+{
+	QcSitePrompt *site = check_prompt(old);
+
+	qc_rename_read(PG_GETARG_JSONB_P(ARG_RENAME), rename);
+	if (PG_ARGISNULL(ARG_LABELS))
+		fresh->labels = qc_labels_stored(site, rename);
+	if (PG_ARGISNULL(ARG_EXAMPLES) && old->examples)
+		fresh->examples = qc_rename_examples(rename, old->examples);
+	qc_rename_check(rename, site, check_prompt(fresh));
+}
+
+static void
+tell_version(const QcTask *task)
+{
+	if (OidIsValid(task->source))
+		ereport(NOTICE,
+				(errmsg("task \"%s\" is at version %d", task->name, task->version),
+				 errdetail("New and changed rows are labelled by it; the others keep the labels that they have."),
+				 errhint("To label them anew, type: SELECT qwen.relabel(%s).",
+						 quote_literal_cstr(task->name))));
+}
+
+static Datum
+alter(FunctionCallInfo fcinfo, QcLabelForm form)
+{
+	QcTask	   *old = qc_task_for_change(name_argument(fcinfo));
+	QcTask		fresh = *old;
+	QcSitePrompt *site = NULL;
+	QcRename	rename = {0};
+	bool		only_names;
+
+	if (!PG_ARGISNULL(ARG_LABELS))
+		fresh.labels = labels_argument(fcinfo, form, &site);
+	other_arguments(fcinfo, &fresh);
+	check_numbers(&fresh);
+	if (!PG_ARGISNULL(ARG_RENAME))
+		apply_rename(fcinfo, old, &fresh, &rename);
+	check_prompt(&fresh);
+	if (fresh.server && !PG_ARGISNULL(ARG_SERVER))
+		check_server(&fresh);
+	if (reshaped(old, &fresh))
+		fresh.version++;
+
+	/* a stop is looked at anew: what was altered may have mended it */
+	if (write_task("UPDATE qwen.task SET labels = $2::json, instructions = $3, examples = $4::jsonb, "
+				   "server = $5, with_reason = $6, accept_above = $7, priority = $8, keep = $9, "
+				   "version = $10, owner = $11, stopped = NULL WHERE id = $1", &fresh, true) != 1)
+		elog(ERROR, "task %d is gone", fresh.id);
+	only_names = rename.n > 0 && PG_ARGISNULL(ARG_LABELS) && PG_ARGISNULL(ARG_EXAMPLES) &&
+		same_text(old->instructions, fresh.instructions) &&
+		same_text(old->server, fresh.server) && old->with_reason == fresh.with_reason;
+	if (rename.n > 0)
+		qc_rename_rows(old, &rename, fresh.version, only_names);
+	if (fresh.version != old->version && !only_names)
+		tell_version(&fresh);
+	PG_RETURN_VOID();
+}
+
+/* ---- qwen.drop_task ---- */
+
+/*
+ * Every table of schema qwen with a column task holds rows of tasks: so a
+ * table that is added later is not forgotten here.
+ */
+static void
+delete_rows(int32 id)
+{
+	Oid			type = INT4OID;
+	Datum		arg = Int32GetDatum(id);
+	SPITupleTable *tables;
+	uint64		n;
+
+	if (SPI_execute("SELECT pg_catalog.format('DELETE FROM qwen.%I WHERE task = $1', c.relname) "
+					"FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid "
+					"WHERE c.relnamespace = 'qwen'::regnamespace AND c.relkind = 'r' "
+					"AND a.attname = 'task' AND NOT a.attisdropped AND a.atttypid = 'integer'::regtype",
+					true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list the tables of tasks");
+	tables = SPI_tuptable;
+	n = SPI_processed;
+	for (uint64 i = 0; i < n; i++)
+		if (SPI_execute_with_args(SPI_getvalue(tables->vals[i], tables->tupdesc, 1),
+								  1, &type, &arg, NULL, false, 0) != SPI_OK_DELETE)
+			elog(ERROR, "could not delete the rows of a task");
+	if (SPI_execute_with_args("DELETE FROM qwen.task WHERE id = $1",
+							  1, &type, &arg, NULL, false, 0) != SPI_OK_DELETE)
+		elog(ERROR, "could not delete a task");
+}
+
+PG_FUNCTION_INFO_V1(qwen_classify_drop_task);
+Datum
+qwen_classify_drop_task(PG_FUNCTION_ARGS)
+{
+	QcTask	   *task = qc_task_for_change(name_argument(fcinfo));
+	QcAsOwner	saved;
+
+	qc_as_extension_owner(&saved);
+	SPI_connect();
+	delete_rows(task->id);
+	SPI_finish();
+	qc_as_before(&saved);
+	qc_board_task_forget(MyDatabaseId, task->id);
+	qc_board_config_changes();
+	PG_RETURN_VOID();
+}
+
+/* ---- the entries: a function, an overload ---- */
+
+#define QC_ENTRY(symbol, body, form) \
+	PG_FUNCTION_INFO_V1(symbol); \
+	Datum \
+	symbol(PG_FUNCTION_ARGS) \
+	{ \
+		return body(fcinfo, form); \
+	}
+
+QC_ENTRY(qwen_classify_create_task_array, create, QC_LABELS_ARRAY)
+QC_ENTRY(qwen_classify_create_task_jsonb, create, QC_LABELS_JSONB)
+QC_ENTRY(qwen_classify_create_task_text, create, QC_LABELS_TEXT)
+QC_ENTRY(qwen_classify_alter_task_array, alter, QC_LABELS_ARRAY)
+QC_ENTRY(qwen_classify_alter_task_jsonb, alter, QC_LABELS_JSONB)
+QC_ENTRY(qwen_classify_alter_task_text, alter, QC_LABELS_TEXT)
