@@ -289,13 +289,17 @@ static void
 apply_rename(FunctionCallInfo fcinfo, const QcTask *old, QcTask *fresh, QcRename *rename)
 {
 	QcSitePrompt *site = check_prompt(old);
+	QcTask		bare;
 
 	qc_rename_read(PG_GETARG_JSONB_P(ARG_RENAME), rename);
 	if (PG_ARGISNULL(ARG_LABELS))
 		fresh->labels = qc_labels_stored(site, rename);
+	/* the names first: an example's fault would hide what is wrong */
+	bare = *fresh;
+	bare.examples = NULL;
+	qc_rename_check(rename, site, check_prompt(&bare));
 	if (PG_ARGISNULL(ARG_EXAMPLES) && old->examples)
 		fresh->examples = qc_rename_examples(rename, old->examples);
-	qc_rename_check(rename, site, check_prompt(fresh));
 }
 
 static void

@@ -186,7 +186,7 @@ qc_rename_examples(const QcRename *rename, const char *examples)
 	run("SELECT pg_catalog.jsonb_agg(CASE WHEN r.fresh IS NULL THEN e.value "
 		"ELSE pg_catalog.jsonb_set(e.value, '{label}', pg_catalog.to_jsonb(r.fresh)) END ORDER BY e.n)::text "
 		"FROM pg_catalog.jsonb_array_elements($3::jsonb) WITH ORDINALITY AS e(value, n) "
-		"LEFT JOIN pg_catalog.unnest($1, $2) AS r(old, fresh) ON e.value ->> 'label' = r.old",
+		"LEFT JOIN unnest($1, $2) AS r(old, fresh) ON e.value ->> 'label' = r.old",
 		rename, TEXTOID, CStringGetTextDatum(examples));
 	renamed = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 	renamed = renamed ? MemoryContextStrdup(caller, renamed) : NULL;
@@ -212,7 +212,7 @@ rename_in_table(const QcTask *task, const QcRename *rename)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("labels in the table of task \"%s\" cannot be renamed", task->name),
 				 errdetail("%s", why)));
-	sql = psprintf("UPDATE %s AS s SET %s = r.fresh::%s FROM pg_catalog.unnest($1, $2) AS r(old, fresh) "
+	sql = psprintf("UPDATE %s AS s SET %s = r.fresh::%s FROM unnest($1, $2) AS r(old, fresh) "
 				   "WHERE s.%s::text = r.old",
 				   target->rel_sql, target->label_sql, target->label_type_sql, target->label_sql);
 	qc_as_role(&saved, target->owner);
@@ -241,10 +241,10 @@ qc_rename_rows(const QcTask *task, const QcRename *rename, int32 version, bool o
 	qc_as_extension_owner(&saved);
 	SPI_connect();
 	run("UPDATE qwen.annotation AS a SET label = r.fresh "
-		"FROM pg_catalog.unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 AND a.label = r.old",
+		"FROM unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 AND a.label = r.old",
 		rename, INT4OID, Int32GetDatum(task->id));
 	run("UPDATE qwen.result AS a SET label = r.fresh "
-		"FROM pg_catalog.unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 AND a.label = r.old",
+		"FROM unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 AND a.label = r.old",
 		rename, INT4OID, Int32GetDatum(task->id));
 	if (only)
 	{
