@@ -29,19 +29,35 @@ postgres_major() {
 	printf '%s' "${installed:-15}"
 }
 
+# has_header HEADER [LIBRARY]: can a C program include it?  A library's .pc file may be there without it.
+has_header() {
+	local cc flags=()
+	cc=$(command -v gcc || command -v cc) || return 1
+	if [ $# -gt 1 ]; then
+		pkg-config --exists "$2" 2>/dev/null || return 1
+		read -ra flags < <(pkg-config --cflags "$2")
+	fi
+	printf '#include <%s>\n' "$1" | "$cc" -E "${flags[@]}" -x c - >/dev/null 2>&1
+}
+
+# pg_config may stand alone (libpq-dev), and PGXS without the server's headers.
+has_server_headers() {
+	[ -n "$PG_CONFIG" ] && [ -f "$("$PG_CONFIG" --pgxs)" ] && [ -f "$("$PG_CONFIG" --includedir-server)/postgres.h" ]
+}
+
 missing_packages() {
-	local major lib
+	local major
 	major=$(postgres_major)
 	[ -n "$PG_BIN" ] && [ -x "$PG_BIN/initdb" ] || echo "postgresql-$major"
-	[ -n "$PG_CONFIG" ] && [ -f "$("$PG_CONFIG" --pgxs)" ] || echo "postgresql-server-dev-$major"
+	has_server_headers || echo "postgresql-server-dev-$major"
 	have make || echo make
 	have gcc || have cc || echo gcc
 	[ -f /usr/include/stdlib.h ] || echo libc6-dev
 	have curl || echo curl
 	have pkg-config || echo pkg-config
-	for lib in libcurl:libcurl4-openssl-dev libcjson:libcjson-dev libutf8proc:libutf8proc-dev; do
-		pkg-config --exists "${lib%%:*}" 2>/dev/null || echo "${lib##*:}"
-	done
+	has_header curl/curl.h libcurl || echo libcurl4-openssl-dev
+	has_header cjson/cJSON.h libcjson || echo libcjson-dev
+	has_header utf8proc.h libutf8proc || echo libutf8proc-dev
 	have python3 || echo python3
 	python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
 	[ -d /etc/ssl/certs ] || echo ca-certificates
