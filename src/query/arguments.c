@@ -11,6 +11,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "common/statement.h"
@@ -52,19 +53,28 @@ is_current(const QcSiteTask *site, const text *name)
 		memcmp(VARDATA_ANY(site->name), VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)) == 0;
 }
 
+/* What its owner types to let the user ask by it. */
+static char *
+how_to_see(const QcTask *task)
+{
+	char	   *table = OidIsValid(task->source) ? get_rel_name(task->source) : NULL;
+
+	if (table == NULL)
+		return "Make a task of your own with SELECT qwen.create_task(...), or ask its owner for its labels.";
+	return psprintf("Its owner types: GRANT SELECT ON %s TO %s.",
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(task->source)), table),
+					quote_identifier(GetUserNameFromId(GetUserId(), false)));
+}
+
 static void
 check_visible(const QcTask *task)
 {
-	if (qc_task_visible(task))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for task \"%s\"", task->name),
-			 errdetail("A task is for its owner, the owner's members and those who may read the table that it labels."),
-			 errhint("A superuser or its owner types: GRANT %s TO %s.",
-					 quote_identifier(GetUserNameFromId(task->owner, true) ?
-									  GetUserNameFromId(task->owner, true) : "..."),
-					 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+	if (!qc_task_visible(task))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for task \"%s\"", task->name),
+				 errdetail("A task is for its owner and for those who may read the table that it labels."),
+				 errhint("%s", how_to_see(task))));
 }
 
 static QcSiteTask *
