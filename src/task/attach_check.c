@@ -1,0 +1,461 @@
+/*-------------------------------------------------------------------------
+ *
+ * attach_check.c
+ *	  What a table must be for a task to label it.
+ *
+ * Each refusal says what to type.  Nothing here changes anything.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "catalog/catalog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_publication.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "common/compat.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "common/board.h"
+#include "net/endpoint.h"
+#include "task/attach.h"
+#include "task/expression.h"
+#include "task/prompts.h"
+#include "task/target.h"
+
+/* ---- the kind of table ---- */
+
+static void
+check_kind(const QcAttach *a, Relation rel)
+{
+	const char *what = NULL;
+
+	switch (rel->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+			break;
+		case RELKIND_VIEW:
+			what = "a view";
+			break;
+		case RELKIND_MATVIEW:
+			what = "a materialized view";
+			break;
+		case RELKIND_FOREIGN_TABLE:
+			what = "a foreign table";
+			break;
+		default:
+			what = "not a table";
+	}
+	if (what)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is %s", RelationGetRelationName(rel), what),
+				 errhint("Attach the task to the table that holds the rows.")));
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a temporary table", RelationGetRelationName(rel)),
+				 errdetail("The worker is another session and cannot see it."),
+				 errhint("Use an ordinary or an unlogged table.")));
+	if (IsCatalogRelation(rel) || RelationGetNamespace(rel) == get_namespace_oid("qwen", true))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("table %s belongs to the system", a->rel_sql),
+				 errhint("Attach the task to a table of your own.")));
+	if (rel->rd_rel->relispartition)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("table %s is a partition", a->rel_sql),
+				 errhint("Attach the task to the partitioned table; its partitions follow.")));
+}
+
+static void
+check_owner(const QcAttach *a, Relation rel)
+{
+	if (!has_privs_of_role(GetUserId(), rel->rd_rel->relowner))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, RelationGetRelationName(rel));
+	if (rel->rd_rel->relowner != a->task->owner)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("task \"%s\" and table %s have different owners", a->task->name, a->rel_sql),
+				 errdetail("The task is owned by \"%s\", the table by \"%s\".",
+						   GetUserNameFromId(a->task->owner, false),
+						   GetUserNameFromId(rel->rd_rel->relowner, false)),
+				 errhint("One role must own both: create the task as the owner of the table (SET ROLE %s).",
+						 quote_identifier(GetUserNameFromId(rel->rd_rel->relowner, false)))));
+	if (rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("row-level security of table %s is forced on its owner", a->rel_sql),
+				 errdetail("Rows that the owner does not see would never be labelled."),
+				 errhint("Type: ALTER TABLE %s NO FORCE ROW LEVEL SECURITY.", a->rel_sql)));
+}
+
+static void
+check_key(const QcAttach *a, Relation rel)
+{
+	Oid			index = qc_primary_key_index(rel);
+	Relation	idx;
+
+	if (!OidIsValid(index))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table %s has no primary key", a->rel_sql),
+				 errdetail("A label is written by the key of its row."),
+				 errhint("Type: ALTER TABLE %s ADD PRIMARY KEY (...), or ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY.",
+						 a->rel_sql)));
+	idx = index_open(index, AccessShareLock);
+	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(idx); i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), idx->rd_index->indkey.values[i] - 1);
+
+		if (!OidIsValid(get_array_type(attr->atttypid)))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("key column \"%s\" has type %s, which has no array type",
+							NameStr(attr->attname), format_type_be(attr->atttypid)),
+					 errhint("Use a key of another type.")));
+	}
+	index_close(idx, AccessShareLock);
+}
+
+/* The write-back is security-restricted, where a deferred trigger cannot fire. */
+static void
+check_triggers(const QcAttach *a, Relation rel)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if (!trigger->tgisinternal && trigger->tginitdeferred && TRIGGER_FOR_UPDATE(trigger->tgtype))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("trigger \"%s\" of table %s is deferred", trigger->tgname, a->rel_sql),
+					 errdetail("Labels are written in a security-restricted operation, where deferred triggers cannot fire."),
+					 errhint("Make it INITIALLY IMMEDIATE: ALTER TABLE %s ALTER CONSTRAINT %s NOT DEFERRABLE, or create it anew without DEFERRED.",
+							 a->rel_sql, quote_identifier(trigger->tgname))));
+	}
+}
+
+/* ---- the columns ---- */
+
+static bool
+is_text_type(Oid type)
+{
+	Oid			base = getBaseType(type);
+
+	return base == TEXTOID || base == VARCHAROID || base == BPCHAROID;
+}
+
+static bool
+is_label_type(Oid type)
+{
+	return is_text_type(type) || type_is_enum(getBaseType(type));
+}
+
+static bool
+is_number_type(Oid type)
+{
+	Oid			base = getBaseType(type);
+
+	return base == FLOAT4OID || base == FLOAT8OID || base == NUMERICOID;
+}
+
+static void
+check_column(QcAttach *a, Relation rel, const char *name, bool (*fits) (Oid),
+			 const char *types, const char *add_type, StringInfo missing)
+{
+	AttrNumber	attno;
+	Form_pg_attribute attr;
+
+	if (name == NULL)
+		return;
+	attno = get_attnum(RelationGetRelid(rel), name);
+	if (attno == InvalidAttrNumber)
+	{
+		appendStringInfo(missing, "%sADD COLUMN %s %s", missing->len ? ", " : "",
+						 quote_identifier(name), add_type);
+		return;
+	}
+	if (attno < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+				 errmsg("\"%s\" is a system column", name)));
+	attr = TupleDescAttr(RelationGetDescr(rel), attno - 1);
+	if (attr->attgenerated || attr->attidentity)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+				 errmsg("column \"%s\" of table %s is generated", name, a->rel_sql),
+				 errhint("Name another column, or let add_columns => true make one.")));
+	if (!fits(attr->atttypid))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" of table %s has type %s", name, a->rel_sql,
+						format_type_be(attr->atttypid)),
+				 errhint("It must be %s.", types)));
+}
+
+static bool
+same_name(const char *a, const char *b)
+{
+	return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
+static void
+check_columns(QcAttach *a, Relation rel)
+{
+	StringInfoData missing;
+
+	if (same_name(a->label, a->confidence) || same_name(a->label, a->reason) ||
+		same_name(a->confidence, a->reason))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("label, confidence and reason must be different columns")));
+	initStringInfo(&missing);
+	check_column(a, rel, a->label, is_label_type, "text, varchar or an enum", "text", &missing);
+	check_column(a, rel, a->confidence, is_number_type, "real, double precision or numeric", "real", &missing);
+	check_column(a, rel, a->reason, is_text_type, "text or varchar", "text", &missing);
+	if (missing.len == 0)
+		return;
+	if (!a->add_columns)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("table %s lacks columns for the labels", a->rel_sql),
+				 errhint("Type: ALTER TABLE %s %s; or let attach do it: add_columns => true.",
+						 a->rel_sql, missing.data)));
+	a->missing = missing.data;
+}
+
+/* ---- the labels ---- */
+
+static void
+label_too_long(const char *label, int most)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+			 errmsg("label \"%s\" does not fit the label column", label),
+			 errdetail("The column holds at most %d characters.", most),
+			 errhint("Give the column the type text, or shorten the label.")));
+}
+
+static void
+label_not_in_enum(const char *label, Oid type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("label \"%s\" is no value of type %s", label, format_type_be(type)),
+			 errhint("Type: ALTER TYPE %s ADD VALUE %s.", format_type_be(type), quote_literal_cstr(label))));
+}
+
+static void
+check_label_fits(const char *label, Oid type, int32 typmod)
+{
+	Oid			base = getBaseTypeAndTypmod(type, &typmod);
+
+	if (type_is_enum(base))
+	{
+		if (!SearchSysCacheExists2(ENUMTYPOIDNAME, ObjectIdGetDatum(base), CStringGetDatum(label)))
+			label_not_in_enum(label, base);
+	}
+	else if (typmod >= (int32) VARHDRSZ && pg_mbstrlen(label) > typmod - (int32) VARHDRSZ)
+		label_too_long(label, typmod - (int32) VARHDRSZ);
+}
+
+void
+qc_check_labels_fit(const QcTask *task, Oid relid, AttrNumber label)
+{
+	QcSitePrompt *site = NULL;
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	get_atttypetypmodcoll(relid, label, &type, &typmod, &collation);
+	(void) qc_task_prompt(&site, CurrentMemoryContext, task, false);
+	for (int i = 0; i < site->prompt->labels->n; i++)
+	{
+		char	   *name = text_to_cstring(site->label[i]);
+
+		/* a longer name is no enum value, and the cache takes none */
+		if (strlen(name) >= NAMEDATALEN && type_is_enum(getBaseType(type)))
+			label_not_in_enum(name, type);
+		check_label_fits(name, type, typmod);
+	}
+	MemoryContextDelete(site->cxt);
+}
+
+/* ---- the input ---- */
+
+static void
+check_reads(const QcAttach *a, Relation rel)
+{
+	const char *own[] = {a->label, a->confidence, a->reason};
+
+	for (int i = 0; i < a->nreads; i++)
+	{
+		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), a->reads[i] - 1);
+
+		for (size_t j = 0; j < lengthof(own); j++)
+			if (own[j] && strcmp(own[j], NameStr(attr->attname)) == 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("input reads column \"%s\", which the task writes", own[j]),
+						 errhint("Name the columns that hold the text.")));
+		if (attr->attgenerated)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("input reads the generated column \"%s\"", NameStr(attr->attname)),
+					 errdetail("A trigger cannot see yet what it will hold."),
+					 errhint("Write its expression into the input instead.")));
+	}
+}
+
+static void
+check_input(QcAttach *a, Relation rel)
+{
+	AttrNumber	attno = get_attnum(RelationGetRelid(rel), a->input);
+	char	   *why;
+
+	if (attno > 0)
+	{
+		a->is_column = true;
+		a->input_column = attno;
+		a->nreads = 1;
+		a->reads = palloc(sizeof(AttrNumber));
+		a->reads[0] = attno;
+	}
+	else if (!qc_expression_read(rel, a->input, &a->input_sql, &a->reads, &a->nreads, &why))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("input is neither a column of table %s nor an expression over its row", a->rel_sql),
+				 errdetail("%s", why),
+				 errhint("Write input => 'body', or input => $$subject || E'\\n' || body$$.")));
+	check_reads(a, rel);
+}
+
+/* ---- others ---- */
+
+/* Several tasks may label a table, each into columns of its own. */
+static void
+check_other_tasks(const QcAttach *a)
+{
+	ListCell   *cell;
+
+	foreach(cell, qc_task_all())
+	{
+		QcTask	   *other = lfirst(cell);
+		const char *names[] = {a->label, a->confidence, a->reason};
+		int16		theirs[] = {other->label_column, other->confidence_column, other->reason_column};
+
+		if (other->source != a->relid || other->id == a->task->id)
+			continue;
+		for (size_t i = 0; i < lengthof(names); i++)
+			for (size_t j = 0; j < lengthof(theirs); j++)
+				if (names[i] && theirs[j] && get_attnum(a->relid, names[i]) == theirs[j])
+					ereport(ERROR,
+							(errcode(ERRCODE_OBJECT_IN_USE),
+							 errmsg("column \"%s\" of table %s is written by task \"%s\"",
+									names[i], a->rel_sql, other->name),
+							 errhint("Give this task columns of its own: label => '%s_label', confidence => ..., reason => ...",
+									 a->task->name)));
+	}
+}
+
+/* As the owner, since the worker will ask in that role's name. */
+static void
+check_server(const QcAttach *a)
+{
+	QcAsOwner	saved;
+
+	qc_as_role(&saved, a->task->owner);
+	(void) qc_endpoint_resolve(a->task->server);
+	qc_as_before(&saved);
+}
+
+void
+qc_attach_check(QcAttach *a, Relation rel)
+{
+	check_kind(a, rel);
+	check_owner(a, rel);
+	check_key(a, rel);
+	check_triggers(a, rel);
+	check_columns(a, rel);
+	check_input(a, rel);
+	check_other_tasks(a);
+	if (get_attnum(a->relid, a->label) != InvalidAttrNumber)
+		qc_check_labels_fit(a->task, a->relid, get_attnum(a->relid, a->label));
+	check_server(a);
+}
+
+/* ---- things to know ---- */
+
+static void
+tell_triggers(const QcAttach *a, Relation rel)
+{
+	TriggerDesc *triggers = rel->trigdesc;
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if (!trigger->tgisinternal && TRIGGER_FOR_UPDATE(trigger->tgtype) &&
+			strncmp(trigger->tgname, "zz_qwen_", 8) != 0)
+			appendStringInfo(&names, "%s%s", names.len ? ", " : "", trigger->tgname);
+	}
+	if (names.len > 0)
+		ereport(NOTICE,
+				(errmsg("each label that is written fires the UPDATE triggers of table %s", a->rel_sql),
+				 errdetail("They are: %s.", names.data)));
+}
+
+static void
+tell_indexes(const QcAttach *a, Relation rel)
+{
+	const char *names[] = {a->label, a->confidence, a->reason};
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	idx = index_open(lfirst_oid(cell), AccessShareLock);
+
+		for (int i = 0; i < idx->rd_index->indnatts; i++)
+			for (size_t j = 0; j < lengthof(names); j++)
+				if (names[j] && idx->rd_index->indkey.values[i] > 0 &&
+					idx->rd_index->indkey.values[i] == get_attnum(a->relid, names[j]))
+					ereport(NOTICE,
+							(errmsg("index \"%s\" holds column \"%s\"", RelationGetRelationName(idx), names[j]),
+							 errdetail("Each label that is written makes a new entry in every index of the table.")));
+		index_close(idx, AccessShareLock);
+	}
+}
+
+void
+qc_attach_tell(const QcAttach *a, Relation rel)
+{
+	tell_triggers(a, rel);
+	tell_indexes(a, rel);
+	if (GetAllTablesPublications() != NIL)
+		ereport(NOTICE,
+				(errmsg("a publication FOR ALL TABLES carries the tables of qwen_classify too"),
+				 errhint("Install the extension on the subscriber first; label on one side only.")));
+	if (qc_board == NULL)
+		ereport(NOTICE,
+				(errmsg("no worker until qwen_classify is in shared_preload_libraries"),
+				 errdetail("Rows are queued and wait."),
+				 errhint("Type: ALTER SYSTEM SET shared_preload_libraries = 'qwen_classify'; then restart the server.")));
+}
