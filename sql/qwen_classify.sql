@@ -505,6 +505,29 @@ COMMENT ON FUNCTION qwen.drop_task(text) IS
 
 -- ==== attach ====
 
+CREATE FUNCTION qwen.attach(
+	task text,
+	relation regclass,
+	input text,
+	label text DEFAULT 'label',
+	confidence text DEFAULT 'confidence',
+	reason text DEFAULT 'reason',
+	add_columns boolean DEFAULT false,
+	existing text DEFAULT 'keep')
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_attach'
+LANGUAGE C VOLATILE;
+
+CREATE FUNCTION qwen.detach(task text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'qwen_classify_detach'
+LANGUAGE C VOLATILE;
+
+COMMENT ON FUNCTION qwen.attach(text, regclass, text, text, text, text, boolean, text) IS
+'label new and changed rows of a table in the background';
+COMMENT ON FUNCTION qwen.detach(text) IS
+'label a table no more; its columns and labels stay';
+
 -- ==== work: backfill, relabel, retry, pause, wait ====
 
 CREATE FUNCTION qwen.backfill(

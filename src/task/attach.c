@@ -1,0 +1,416 @@
+/*-------------------------------------------------------------------------
+ *
+ * attach.c
+ *	  qwen.attach and qwen.detach.
+ *
+ * The table is locked as CREATE TRIGGER locks it, for two seconds at most:
+ * whoever holds it longer is waited for by the user, not by everybody who
+ * queues behind us.  DDL runs as the table's owner.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/compat.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "common/board.h"
+#include "task/attach.h"
+#include "task/prompts.h"
+#include "task/target.h"
+
+PG_FUNCTION_INFO_V1(qwen_classify_attach);
+PG_FUNCTION_INFO_V1(qwen_classify_detach);
+
+#define LOCK_TIMEOUT "2s"
+
+/* Rows that existing => 'people' notes at a time. */
+#define ROWS_AT_ONCE 1000
+
+/* ---- SQL as one role or the other ---- */
+
+static void
+run_as_owner(Oid owner, const char *sql)
+{
+	QcAsOwner	saved;
+
+	qc_as_role(&saved, owner);
+	SPI_connect();
+	if (SPI_execute(sql, false, 0) < 0)
+		elog(ERROR, "could not run: %s", sql);
+	SPI_finish();
+	qc_as_before(&saved);
+	CommandCounterIncrement();
+}
+
+static void
+run_own(const char *sql, int n, Oid *types, Datum *values, const char *nulls)
+{
+	QcAsOwner	saved;
+
+	qc_as_extension_owner(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args(sql, n, types, values, nulls, false, 0) < 0)
+		elog(ERROR, "could not write a table of qwen");
+	SPI_finish();
+	qc_as_before(&saved);
+	CommandCounterIncrement();
+}
+
+/* ---- the lock ---- */
+
+/* The server's error for a lock that did not come, with what to do about it. */
+static void
+relock_error(const char *rel_sql)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(TopTransactionContext);
+	error = CopyErrorData();
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+	{
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("could not lock table %s within 2 s", rel_sql),
+				 errdetail("Another session uses it in a way that excludes a new trigger."),
+				 errhint("Try again; pg_stat_activity and pg_blocking_pids() show who holds it.")));
+	}
+	PG_RE_THROW();
+}
+
+static Relation
+lock_table(Oid relid)
+{
+	Relation	volatile rel = NULL;
+	char	   *name = get_rel_name(relid);
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	PG_TRY();
+	{
+		rel = relation_open(relid, ShareRowExclusiveLock);
+	}
+	PG_CATCH();
+	{
+		relock_error(name ? name : "?");
+	}
+	PG_END_TRY();
+	AtEOXact_GUC(false, level);
+	return rel;
+}
+
+/* ---- attach ---- */
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int arg)
+{
+	return PG_ARGISNULL(arg) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(arg));
+}
+
+static void
+need(const void *value, const char *name, const char *hint)
+{
+	if (value == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be NULL", name),
+				 errhint("%s", hint)));
+}
+
+static void
+read_arguments(FunctionCallInfo fcinfo, QcAttach *a)
+{
+	char	   *task = text_argument(fcinfo, 0);
+
+	need(task, "task", "Name the task: SELECT qwen.attach('tickets', 'support.ticket', input => 'body').");
+	need(PG_ARGISNULL(1) ? NULL : task, "relation", "Name the table: SELECT qwen.attach('tickets', 'support.ticket', input => 'body').");
+	a->task = qc_task_for_change(task);
+	a->relid = PG_GETARG_OID(1);
+	a->input = text_argument(fcinfo, 2);
+	a->label = text_argument(fcinfo, 3);
+	a->confidence = text_argument(fcinfo, 4);
+	a->reason = text_argument(fcinfo, 5);
+	a->add_columns = !PG_ARGISNULL(6) && PG_GETARG_BOOL(6);
+	a->existing = PG_ARGISNULL(7) ? "keep" : text_argument(fcinfo, 7);
+	need(a->input, "input", "Name the column that holds the text, or write an expression: input => $$subject || E'\\n' || body$$.");
+	need(a->label, "label", "Name the column that takes the label: label => 'label'.");
+	if (strcmp(a->existing, "keep") != 0 && strcmp(a->existing, "people") != 0 &&
+		strcmp(a->existing, "relabel") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("existing must be keep, people or relabel, not \"%s\"", a->existing),
+				 errhint("keep: labels that are there stay; people: they are people's; relabel: backfill makes them anew.")));
+	if (OidIsValid(a->task->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("task \"%s\" is attached to a table already", a->task->name),
+				 errhint("Type: SELECT qwen.detach(%s), or make another task.", quote_literal_cstr(a->task->name))));
+}
+
+/* Columns first, since the task's row names them by number. */
+static void
+store(const QcAttach *a)
+{
+	Oid			types[] = {INT4OID, OIDOID, TEXTOID, TEXTOID, INT2OID, INT2OID, INT2OID, INT2OID, TEXTARRAYOID};
+	const char *name[] = {a->is_column ? a->input : NULL, a->label, a->confidence, a->reason};
+	Datum		values[9];
+	Datum		names[4];
+	bool		none[4];
+	char		nulls[] = "         ";
+	int			dims[] = {4};
+	int			lower[] = {1};
+
+	for (int i = 0; i < 4; i++)
+	{
+		AttrNumber	attno = name[i] ? get_attnum(a->relid, name[i]) : InvalidAttrNumber;
+
+		none[i] = name[i] == NULL;
+		names[i] = name[i] ? CStringGetTextDatum(name[i]) : (Datum) 0;
+		values[4 + i] = Int16GetDatum(attno);
+		if (name[i] == NULL)
+			nulls[4 + i] = 'n';
+	}
+	values[0] = Int32GetDatum(a->task->id);
+	values[1] = ObjectIdGetDatum(a->relid);
+	values[2] = CStringGetTextDatum(a->existing);
+	values[3] = a->is_column ? (Datum) 0 : CStringGetTextDatum(a->input_sql);
+	if (a->is_column)
+		nulls[3] = 'n';
+	values[8] = PointerGetDatum(construct_md_array(names, none, 1, dims, lower, TEXTOID, -1, false, TYPALIGN_INT));
+	run_own("UPDATE qwen.task SET source = $2::pg_catalog.regclass, source_oid = $2, existing = $3, "
+			"input = $4, input_column = $5, label_column = $6, confidence_column = $7, "
+			"reason_column = $8, column_names = $9, attached_at = pg_catalog.now(), stopped = NULL, "
+			"state_since = pg_catalog.now() WHERE id = $1",
+			lengthof(types), types, values, nulls);
+}
+
+static void
+make_triggers(const QcAttach *a)
+{
+	int			id = a->task->id;
+
+	run_as_owner(a->task->owner,
+				 psprintf("CREATE TRIGGER zz_qwen_before_%d BEFORE UPDATE ON %s "
+						  "FOR EACH ROW EXECUTE FUNCTION qwen.before_update('%d')", id, a->rel_sql, id));
+	run_as_owner(a->task->owner,
+				 psprintf("CREATE TRIGGER zz_qwen_after_%d AFTER INSERT OR UPDATE ON %s "
+						  "FOR EACH ROW EXECUTE FUNCTION qwen.after_change('%d')", id, a->rel_sql, id));
+}
+
+/* ---- existing => 'people' ---- */
+
+/* Labels that are there, into qwen.annotation: a page of a cursor. */
+static void
+annotate_page(const QcTask *task, const QcTarget *target, MemoryContext page)
+{
+	int			n = (int) SPI_processed;
+	MemoryContext old = MemoryContextSwitchTo(page);
+	Datum	   *k = palloc(sizeof(Datum) * n);
+	Datum	   *kx = palloc(sizeof(Datum) * n);
+	Datum	   *label = palloc(sizeof(Datum) * n);
+	Datum	   *hash = palloc(sizeof(Datum) * n);
+	QcTarget	of_row = *target;
+	Oid			types[] = {INT4OID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID};
+	Datum		values[5];
+
+	for (int i = 0; i < target->nkeys; i++)
+		of_row.key[i] = i + 3;
+	for (int i = 0; i < n; i++)
+	{
+		int64		key;
+		char	   *text;
+		bool		isnull;
+
+		label[i] = CStringGetTextDatum(SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1));
+		hash[i] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull);
+		qc_key_of_tuple(&of_row, SPI_tuptable->vals[i], SPI_tuptable->tupdesc, NULL, &key, &text);
+		k[i] = Int64GetDatum(key);
+		kx[i] = CStringGetTextDatum(text ? text : "");
+	}
+	values[0] = Int32GetDatum(task->id);
+	values[1] = PointerGetDatum(construct_array(k, n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[2] = PointerGetDatum(construct_array(kx, n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[3] = PointerGetDatum(construct_array(label, n, TEXTOID, -1, false, TYPALIGN_INT));
+	values[4] = PointerGetDatum(construct_array(hash, n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	run_own("INSERT INTO qwen.annotation (task, k, kx, kind, label, author, text_hash) "
+			"SELECT $1, k, kx, 'person', label, session_user, h "
+			"FROM unnest($2, $3, $4, $5) AS r(k, kx, label, h) ON CONFLICT DO NOTHING",
+			lengthof(types), types, values, NULL);
+	MemoryContextSwitchTo(old);
+}
+
+static char *
+labelled_sql(const QcTarget *target, Relation rel)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT s.%s::pg_catalog.text, %s", target->label_sql, target->hash_sql);
+	for (int i = 0; i < target->nkeys; i++)
+		appendStringInfo(&sql, ", s.%s",
+						 quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(rel), target->key[i] - 1)->attname)));
+	appendStringInfo(&sql, " FROM %s AS s WHERE s.%s IS NOT NULL", target->rel_sql, target->label_sql);
+	return sql.data;
+}
+
+/* The table is read as its owner, our own is written as the extension's. */
+static void
+annotate_existing(const QcTask *task, const QcTarget *target)
+{
+	Relation	rel = relation_open(target->relid, NoLock);
+	char	   *sql = labelled_sql(target, rel);
+	MemoryContext page = AllocSetContextCreate(CurrentMemoryContext, "qwen_classify page",
+											   ALLOCSET_DEFAULT_SIZES);
+	QcAsOwner	saved;
+	Portal		portal;
+
+	relation_close(rel, NoLock);
+	SPI_connect();
+	qc_as_role(&saved, target->owner);
+	portal = SPI_cursor_parse_open(NULL, sql, &(SPIParseOpenOptions) {.read_only = true});
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, ROWS_AT_ONCE);
+		qc_as_before(&saved);
+		if (SPI_processed == 0)
+			break;
+		annotate_page(task, target, page);
+		MemoryContextReset(page);
+		qc_as_role(&saved, target->owner);
+	}
+	SPI_cursor_close(portal);
+	SPI_finish();
+}
+
+static void
+note_people(const QcAttach *a)
+{
+	QcTask	   *task = qc_task_by_id(a->task->id);
+	char	   *why;
+	QcTarget   *target = qc_target_resolve(task, &why);
+
+	if (target == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", why)));
+	annotate_existing(task, target);
+}
+
+static char *
+quoted_table(Relation rel)
+{
+	return pstrdup(quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+											  RelationGetRelationName(rel)));
+}
+
+/* The relation is closed, its lock kept, before DDL may look for users of it. */
+static void
+check_and_close(QcAttach *a)
+{
+	Relation	rel = lock_table(a->relid);
+
+	a->rel_sql = quoted_table(rel);
+	qc_attach_check(a, rel);
+	relation_close(rel, NoLock);
+}
+
+static void
+tell(const QcAttach *a)
+{
+	Relation	rel = relation_open(a->relid, NoLock);
+
+	qc_attach_tell(a, rel);
+	relation_close(rel, NoLock);
+	ereport(NOTICE,
+			(errmsg("rows that are there already are labelled when you ask for it"),
+			 errhint("First a look at 20: SELECT qwen.backfill(%s, max_rows => 20);",
+					 quote_literal_cstr(a->task->name))));
+}
+
+Datum
+qwen_classify_attach(PG_FUNCTION_ARGS)
+{
+	QcAttach	a = {0};
+
+	read_arguments(fcinfo, &a);
+	check_and_close(&a);
+	if (a.missing)
+	{
+		run_as_owner(a.task->owner, psprintf("ALTER TABLE %s %s", a.rel_sql, a.missing));
+		qc_check_labels_fit(a.task, a.relid, get_attnum(a.relid, a.label));
+	}
+	store(&a);
+	make_triggers(&a);
+	if (strcmp(a.existing, "people") == 0)
+		note_people(&a);
+	qc_board_config_changes();
+	tell(&a);
+	PG_RETURN_VOID();
+}
+
+/* ---- detach ---- */
+
+static void
+drop_triggers(const QcTask *task)
+{
+	Relation	rel = try_relation_open(task->source, NoLock);
+	char	   *rel_sql;
+	Oid			owner;
+
+	if (rel == NULL)
+		return;
+	relation_close(rel, NoLock);
+	rel = lock_table(task->source);
+	rel_sql = quoted_table(rel);
+	owner = rel->rd_rel->relowner;
+	relation_close(rel, NoLock);
+	run_as_owner(owner, psprintf("DROP TRIGGER IF EXISTS zz_qwen_before_%d ON %s", task->id, rel_sql));
+	run_as_owner(owner, psprintf("DROP TRIGGER IF EXISTS zz_qwen_after_%d ON %s", task->id, rel_sql));
+}
+
+void
+qc_detach(const QcTask *task)
+{
+	static const char *const waiting[] = {"queue", "retry", "dead", "backfill_state", "result", "annotation"};
+	Oid			type = INT4OID;
+	Datum		id = Int32GetDatum(task->id);
+
+	if (!OidIsValid(task->source))
+		return;
+	drop_triggers(task);
+	for (size_t i = 0; i < lengthof(waiting); i++)
+		run_own(psprintf("DELETE FROM qwen.%s WHERE task = $1", waiting[i]), 1, &type, &id, NULL);
+	run_own("UPDATE qwen.task SET source = NULL, source_oid = NULL, existing = NULL, input = NULL, "
+			"input_column = NULL, label_column = NULL, confidence_column = NULL, reason_column = NULL, "
+			"column_names = NULL, attached_at = NULL, stopped = NULL, state_since = pg_catalog.now() "
+			"WHERE id = $1", 1, &type, &id, NULL);
+	qc_board_config_changes();
+}
+
+Datum
+qwen_classify_detach(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_argument(fcinfo, 0);
+	QcTask	   *task;
+
+	need(name, "task", "Name the task: SELECT qwen.detach('tickets').");
+	task = qc_task_for_change(name);
+	if (!OidIsValid(task->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("task \"%s\" is not attached to a table", task->name),
+				 errhint("Type: SELECT qwen.attach(%s, 'schema.table', input => 'column').",
+						 quote_literal_cstr(task->name))));
+	qc_detach(task);
+	PG_RETURN_VOID();
+}
