@@ -16,10 +16,12 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 
 #include "common/board.h"
 #include "common/compat.h"
 #include "net/endpoint.h"
+#include "task/attach.h"
 #include "task/define.h"
 
 /* The arguments by position. */
@@ -143,6 +145,14 @@ check_prompt(const QcTask *task)
 	QcSitePrompt *site = NULL;
 
 	return qc_task_prompt(&site, CurrentMemoryContext, task, false);
+}
+
+/* New labels must fit the column that takes them; one that is gone is the worker's to tell. */
+static void
+check_column(const QcTask *task)
+{
+	if (OidIsValid(task->source) && OidIsValid(get_atttype(task->source, task->label_column)))
+		qc_check_labels_fit(task, task->source, task->label_column);
 }
 
 /* ---- writing ---- */
@@ -331,6 +341,8 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 	check_prompt(&fresh);
 	if (fresh.server && !PG_ARGISNULL(ARG_SERVER))
 		check_server(&fresh);
+	if (!same_text(old->labels, fresh.labels))
+		check_column(&fresh);
 	if (reshaped(old, &fresh))
 		fresh.version++;
 
@@ -387,6 +399,7 @@ qwen_classify_drop_task(PG_FUNCTION_ARGS)
 	QcTask	   *task = qc_task_for_change(name_argument(fcinfo));
 	QcAsOwner	saved;
 
+	qc_detach(task);
 	qc_as_extension_owner(&saved);
 	SPI_connect();
 	delete_rows(task->id);
