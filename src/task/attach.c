@@ -297,9 +297,15 @@ annotate_existing(const QcTask *task, const QcTarget *target)
 static void
 note_people(const QcAttach *a)
 {
-	QcTask	   *task = qc_task_by_id(a->task->id);
+	QcTask	   *task;
+	QcTarget   *target;
 	char	   *why;
-	QcTarget   *target = qc_target_resolve(task, &why);
+
+	/* with the row as it was just written */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	task = qc_task_by_id(a->task->id);
+	PopActiveSnapshot();
+	target = qc_target_resolve(task, &why);
 
 	if (target == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", why)));

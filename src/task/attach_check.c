@@ -145,8 +145,7 @@ check_triggers(const QcAttach *a, Relation rel)
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("trigger \"%s\" of table %s is deferred", trigger->tgname, a->rel_sql),
 					 errdetail("Labels are written in a security-restricted operation, where deferred triggers cannot fire."),
-					 errhint("Make it INITIALLY IMMEDIATE: ALTER TABLE %s ALTER CONSTRAINT %s NOT DEFERRABLE, or create it anew without DEFERRED.",
-							 a->rel_sql, quote_identifier(trigger->tgname))));
+					 errhint("Create it anew without INITIALLY DEFERRED.")));
 	}
 }
 

@@ -27,6 +27,7 @@
 #include "parser/parser.h"
 #include "nodes/bitmapset.h"
 #include "access/sysattr.h"
+#include "rewrite/rewriteManip.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -84,6 +85,11 @@ analyse(Relation rel, const char *expression, ParseExprKind kind, Oid type, cons
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("%s cannot be cast to %s", what, format_type_be(type))));
 	assign_expr_collations(pstate, node);
+	if (checkExprHasSubLink(node))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s has a subquery", what),
+				 errhint("Put the subquery into a function that is STABLE.")));
 	if (contain_volatile_functions(node))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
@@ -156,10 +162,10 @@ read_words(QcReadingOf *r)
 	Node	   *node;
 
 	if (r->condition)
-		node = analyse(r->rel, r->words, EXPR_KIND_CHECK_CONSTRAINT, BOOLOID, "filter");
+		node = analyse(r->rel, r->words, EXPR_KIND_WHERE, BOOLOID, "filter");
 	else
 	{
-		node = analyse(r->rel, r->words, EXPR_KIND_CHECK_CONSTRAINT, TEXTOID, "input");
+		node = analyse(r->rel, r->words, EXPR_KIND_WHERE, TEXTOID, "input");
 		columns_of(node, &r->reads, &r->nreads);
 	}
 	r->sql = deparse(r->rel, node);
