@@ -278,10 +278,13 @@ write_labels(const QcBatch *batch)
 	update_as_owner(batch->target, items, n);
 	CommandCounterIncrement();
 
-	/* What was fenced and not updated has changed in the meantime. */
+	/* What was fenced and not updated has changed since: look with new eyes. */
 	n = labelled(batch, items);
-	if (n > 0)
-		qc_outcome_of_changed(batch->task, batch->target, items, n);
+	if (n == 0)
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	qc_outcome_of_changed(batch->task, batch->target, items, n);
+	PopActiveSnapshot();
 }
 
 static void
@@ -330,6 +333,14 @@ is_lock_error(int sqlstate)
 		sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
 }
 
+/* What an aborted transaction decided is void. */
+static void
+undecide(const QcBatch *batch)
+{
+	for (int i = 0; i < batch->n; i++)
+		batch->items[i]->outcome = QC_NOT_WRITTEN;
+}
+
 /* Begin, write, commit; NULL, or the error after the abort (in the caller's context). */
 static ErrorData *
 try_once(const QcBatch *batch)
@@ -337,8 +348,7 @@ try_once(const QcBatch *batch)
 	MemoryContext caller = CurrentMemoryContext;
 	ErrorData  *volatile error = NULL;
 
-	for (int i = 0; i < batch->n; i++)
-		batch->items[i]->outcome = QC_NOT_WRITTEN;
+	undecide(batch);
 	PG_TRY();
 	{
 		SetCurrentStatementStartTimestamp();
@@ -352,6 +362,7 @@ try_once(const QcBatch *batch)
 		error = CopyErrorData();
 		FlushErrorState();
 		AbortCurrentTransaction();
+		undecide(batch);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);

@@ -25,7 +25,8 @@
  * backfill (or NULL): its cursor and counts move in the same transaction when
  * cursor is not NULL.
  *
- * False: nothing was written and nobody is charged; *why (palloc'ed in the
+ * False: items that are QC_NOT_WRITTEN stay as they were and nobody is charged
+ * (others of a halved batch may be written); *why (palloc'ed in the
  * caller's context) is the fault of the configuration or of the server, such
  * as a right that was taken away.
  */
