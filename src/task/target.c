@@ -17,9 +17,11 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "catalog/pg_class.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "common/compat.h"
 #include "executor/executor.h"
 #include "funcapi.h"
@@ -267,4 +269,40 @@ qc_target_resolve(const QcTask *task, char **why)
 		read_input(target, task, rel, why);
 	relation_close(rel, AccessShareLock);
 	return good ? target : NULL;
+}
+
+/* Is it a row trigger of ours for this task? */
+static bool
+is_ours(const Trigger *trigger, int32 task, const char *function)
+{
+	char	   *name = trigger->tgnargs == 1 ? get_func_name(trigger->tgfoid) : NULL;
+
+	return name != NULL && strcmp(name, function) == 0 &&
+		get_func_namespace(trigger->tgfoid) == get_namespace_oid("qwen", true) &&
+		strtol(trigger->tgargs[0], NULL, 10) == task;
+}
+
+/*
+ * Without its triggers a table is not ready: a restore loads the queue and
+ * the tables in any order and creates the triggers last, and what a
+ * subscriber gets of our tables is not its work.
+ */
+bool
+qc_target_has_triggers(const QcTask *task, char **why)
+{
+	Relation	rel = try_relation_open(task->source, AccessShareLock);
+	bool		before = false;
+	bool		after = false;
+
+	for (int i = 0; rel != NULL && rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		before |= is_ours(&rel->trigdesc->triggers[i], task->id, "before_update");
+		after |= is_ours(&rel->trigdesc->triggers[i], task->id, "after_change");
+	}
+	if (rel != NULL)
+		relation_close(rel, AccessShareLock);
+	if (!before || !after)
+		*why = psprintf("the table of task \"%s\" does not have the task's triggers (during a restore they come last); if they were dropped, type: SELECT qwen.detach('%s'), then attach it anew",
+						task->name, task->name);
+	return before && after;
 }

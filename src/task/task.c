@@ -23,10 +23,20 @@
 #include "common/board.h"
 #include "task/task.h"
 
+/*
+ * A column by its number, or, where a restore has made another table of the
+ * name, by its name; one that is not there has a number that no table has.
+ */
+#define QC_COLUMN(number, n) \
+	"CASE WHEN source_oid = source::oid OR column_names[" #n "] IS NULL THEN " #number \
+	" ELSE coalesce((SELECT a.attnum FROM pg_catalog.pg_attribute a WHERE a.attrelid = source" \
+	" AND a.attname = column_names[" #n "] AND a.attnum > 0 AND NOT a.attisdropped), 32767::int2) END"
+
 #define QC_TASK_COLUMNS \
 	"id, name, owner::oid, version, labels::text, instructions, examples::text, server, " \
-	"with_reason, accept_above, priority, keep, paused, stopped, source::oid, existing, " \
-	"input, input_column, label_column, confidence_column, reason_column"
+	"with_reason, accept_above, priority, keep, paused, stopped, source::oid, existing, input, " \
+	QC_COLUMN(input_column, 1) ", " QC_COLUMN(label_column, 2) ", " \
+	QC_COLUMN(confidence_column, 3) ", " QC_COLUMN(reason_column, 4)
 
 /* Columns in the order of QC_TASK_COLUMNS, from 1. */
 enum
@@ -308,4 +318,32 @@ qc_task_set_stopped(int32 id, const char *message)
 	SPI_finish();
 	qc_as_before(&saved);
 	PopActiveSnapshot();
+}
+
+/*
+ * Numbers and names of the columns agree again: after a restore the numbers
+ * follow the names, after a rename the names follow the numbers, so that the
+ * next restore finds the columns.  For the worker, when it reads its tasks.
+ */
+void
+qc_task_keep_columns(void)
+{
+	QcAsOwner	saved;
+
+	qc_as_extension_owner(&saved);
+	SPI_connect();
+	SPI_execute("WITH numbered AS (SELECT id, ARRAY[" QC_COLUMN(input_column, 1) ", " QC_COLUMN(label_column, 2) ", "
+				QC_COLUMN(confidence_column, 3) ", " QC_COLUMN(reason_column, 4) "] AS n FROM qwen.task"
+				" WHERE source IS NOT NULL),"
+				" named AS (SELECT id, n, ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(n) WITH ORDINALITY AS u(num, i)"
+				" LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.source AND a.attnum = u.num AND NOT a.attisdropped"
+				" ORDER BY u.i) AS names FROM numbered JOIN qwen.task AS t USING (id))"
+				" UPDATE qwen.task AS t SET source_oid = t.source::oid, column_names = w.names, input_column = w.n[1],"
+				" label_column = w.n[2], confidence_column = w.n[3], reason_column = w.n[4]"
+				" FROM named AS w WHERE w.id = t.id AND NOT coalesce(32767::int2 = ANY (w.n), false)"
+				" AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = t.source)"
+				" AND (t.source_oid <> t.source::oid OR t.column_names IS DISTINCT FROM w.names)",
+				false, 0);
+	SPI_finish();
+	qc_as_before(&saved);
 }

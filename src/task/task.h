@@ -72,6 +72,9 @@ extern QcTask *qc_task_for_change(const char *name);
  */
 extern int32 qc_task_lock(int32 id, LOCKMODE mode);
 
+/* The columns' numbers follow a restore, their names a rename.  Needs a snapshot. */
+extern void qc_task_keep_columns(void);
+
 /* Stop with a message (worker: configuration faults); NULL: go on again. */
 extern void qc_task_set_stopped(int32 id, const char *message);
 
