@@ -310,7 +310,7 @@ read_task(QcTriggerInfo *info, Relation rel)
 		return false;
 	info->source = task->source;
 	info->plain_input = task->input == NULL ? task->input_column : 0;
-	info->target = qc_target_resolve(task, &why);
+	info->target = qc_target_to_note(task, &why);
 	MemoryContextDelete(task->cxt);
 	if (info->target == NULL || info->target->label <= 0)
 		return false;

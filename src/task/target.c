@@ -242,8 +242,8 @@ check_owners(const QcTask *task, const QcTarget *target, Relation rel, char **wh
 	return true;
 }
 
-QcTarget *
-qc_target_resolve(const QcTask *task, char **why)
+static QcTarget *
+resolve(const QcTask *task, bool to_work, char **why)
 {
 	Relation	rel;
 	QcTarget   *target;
@@ -263,12 +263,25 @@ qc_target_resolve(const QcTask *task, char **why)
 	target->rel_sql = psprintf("%s.%s",
 							   quote_identifier(get_namespace_name(RelationGetNamespace(rel))),
 							   quote_identifier(RelationGetRelationName(rel)));
-	good = check_owners(task, target, rel, why) &&
+	good = (!to_work || check_owners(task, target, rel, why)) &&
 		read_key(target, rel, why) &&
 		read_columns(target, task, rel, why) &&
 		read_input(target, task, rel, why);
 	relation_close(rel, AccessShareLock);
 	return good ? target : NULL;
+}
+
+QcTarget *
+qc_target_resolve(const QcTask *task, char **why)
+{
+	return resolve(task, true, why);
+}
+
+/* Rows are noted also while the task may not work on them: they wait. */
+QcTarget *
+qc_target_to_note(const QcTask *task, char **why)
+{
+	return resolve(task, false, why);
 }
 
 /* Is it a row trigger of ours for this task? */

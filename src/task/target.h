@@ -50,6 +50,9 @@ typedef struct QcTarget
  */
 extern QcTarget *qc_target_resolve(const QcTask *task, char **why);
 
+/* The same for triggers, which note keys whoever owns table and task. */
+extern QcTarget *qc_target_to_note(const QcTask *task, char **why);
+
 /* Does the table have the task's two triggers?  A restore makes them last. */
 extern bool qc_target_has_triggers(const QcTask *task, char **why);
 
