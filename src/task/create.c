@@ -349,7 +349,8 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 	/* a stop is looked at anew: what was altered may have mended it */
 	if (write_task("UPDATE qwen.task SET labels = $2::json, instructions = $3, examples = $4::jsonb, "
 				   "server = $5, with_reason = $6, accept_above = $7, priority = $8, keep = $9, "
-				   "version = $10, owner = $11, stopped = NULL WHERE id = $1", &fresh, true) != 1)
+				   "version = $10, owner = $11, stopped = NULL, state_since = "
+				   "CASE WHEN stopped IS NULL THEN state_since ELSE pg_catalog.now() END WHERE id = $1", &fresh, true) != 1)
 		elog(ERROR, "task %d is gone", fresh.id);
 	only_names = rename.n > 0 && PG_ARGISNULL(ARG_LABELS) && PG_ARGISNULL(ARG_EXAMPLES) &&
 		same_text(old->instructions, fresh.instructions) &&
@@ -392,6 +393,26 @@ delete_rows(int32 id)
 		elog(ERROR, "could not delete a task");
 }
 
+/*
+ * A worker that is there writes the task's place; it gives it back by itself
+ * once this is committed.
+ */
+static void
+forget_on_board(int32 id)
+{
+	QcBoardDatabase *place = qc_board_database(MyDatabaseId, false);
+	bool		worker = false;
+
+	if (place != NULL)
+	{
+		SpinLockAcquire(&place->mutex);
+		worker = (place->worker_pid != 0);
+		SpinLockRelease(&place->mutex);
+	}
+	if (!worker)
+		qc_board_task_forget(MyDatabaseId, id);
+}
+
 PG_FUNCTION_INFO_V1(qwen_classify_drop_task);
 Datum
 qwen_classify_drop_task(PG_FUNCTION_ARGS)
@@ -405,7 +426,7 @@ qwen_classify_drop_task(PG_FUNCTION_ARGS)
 	delete_rows(task->id);
 	SPI_finish();
 	qc_as_before(&saved);
-	qc_board_task_forget(MyDatabaseId, task->id);
+	forget_on_board(task->id);
 	qc_board_config_changes();
 	PG_RETURN_VOID();
 }
