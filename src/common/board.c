@@ -46,6 +46,7 @@ qc_board_init(QcBoard *board)
 	TimestampTz now = GetCurrentTimestamp();
 
 	memset(board, 0, sizeof(*board));
+	board->begun_at = now;
 	board->crashed_twice = crashed_at != 0 && now - crashed_at < QC_CRASHES_WITHIN;
 	if (begun)
 		crashed_at = now;

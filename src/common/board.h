@@ -99,7 +99,8 @@ typedef struct QcBoard
 	int			launcher_proc;
 	bool		look;			/* databases came or went: the launcher is to read their list */
 	slock_t		launcher_mutex;
-	bool		crashed_twice;	/* the server, within 60 s; set before anybody else reads it */
+	TimestampTz begun_at;		/* set before anybody else reads it, as the next */
+	bool		crashed_twice;	/* the server, within 60 s */
 	QcBoardDatabase database[QC_BOARD_DATABASES];
 	QcBoardTask task[QC_BOARD_TASKS];
 } QcBoard;

@@ -63,6 +63,10 @@ static const QcFailRule rule[QC_N_FAIL_KINDS] =
 		"Give it longer: ALTER SERVER $S OPTIONS (ADD request_timeout '60s') "
 	"(SET where it is there already). " HINT_ROW},
 
+	[QC_FAIL_LOOP] = {QC_CHARGE_ROW, ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION, "loop",
+		"A trigger of the table changes the text whenever a label is written: make it leave "
+	"the text alone where only the label changes."},
+
 	[QC_FAIL_CONNECT] = {QC_CHARGE_SERVER, ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION,
 		"not reachable",
 		"Start the inference server, or correct its address: "

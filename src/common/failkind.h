@@ -21,6 +21,7 @@ typedef enum QcFailKind
 	QC_FAIL_REJECTED,			/* another 400, 413, 422 */
 	QC_FAIL_BAD_ANSWER,			/* unusable after a second try */
 	QC_FAIL_ROW_TIMEOUT,		/* timed out twice while other rows passed */
+	QC_FAIL_LOOP,				/* its text changes whenever it is labelled */
 
 	/* the server's: costs no row an attempt, retried for retry_timeout */
 	QC_FAIL_CONNECT,			/* refused, unreachable, unknown host, reset */

@@ -46,6 +46,9 @@ extern const QcFailure *qc_call_failure(const QcCall *call);
 extern const QcVerdict *qc_call_verdict(const QcCall *call);
 extern bool qc_call_was_cut(const QcCall *call);
 
+/* While it is under way: what it ran into last and is waiting out, or NULL. */
+extern const QcFailure *qc_call_trouble(const QcCall *call);
+
 /* Abort if under way, and free at once. */
 extern void qc_call_free(QcCall *call);
 

@@ -24,27 +24,6 @@
 #include "net/shape.h"
 #include "query/ask.h"
 
-/* The text in UTF-8, or what is wrong with it. */
-static const char *
-readable_text(text *input, size_t *len, QcFailure *failure)
-{
-	const char *raw = VARDATA_ANY(input);
-	size_t		raw_len = VARSIZE_ANY_EXHDR(input);
-	char	   *utf8 = qc_server_to_utf8(raw, raw_len, len);
-
-	if (utf8 == NULL)
-		qc_failure_set(failure, QC_FAIL_INPUT, 0, "the text is not valid UTF-8");
-	else
-	{
-		for (size_t i = 0; i < *len; i++)
-			if (strchr(" \t\r\n", utf8[i]) == NULL)
-				return utf8;
-		qc_failure_set(failure, QC_FAIL_INPUT, 0, "the text is empty");
-	}
-	*len = raw_len;
-	return NULL;
-}
-
 static void
 hash_part(pg_cryptohash_ctx *ctx, const void *part, size_t len)
 {
@@ -160,7 +139,8 @@ qc_ask(QcSitePrompt **site, MemoryContext site_cxt, QcQuestion *question)
 
 	question->prompt.codes = endpoint->codes;
 	prompt = qc_site_prompt(site, site_cxt, &question->prompt);
-	spec.text = readable_text(question->input, &spec.len, &unreadable);
+	spec.text = qc_readable_text(VARDATA_ANY(question->input),
+								 VARSIZE_ANY_EXHDR(question->input), &spec.len, &unreadable);
 	make_key(&key, prompt, endpoint, question->with_reason,
 			 spec.text ? spec.text : VARDATA_ANY(question->input), spec.len);
 

@@ -54,6 +54,7 @@ typedef struct QcNotedKey
 } QcNotedKey;
 
 bool		qc_writing_back = false;
+void		(*qc_note_observer) (int32 task, int64 k) = NULL;
 
 static QcPile keys = {.width = sizeof(QcNotedKey)};
 
@@ -280,6 +281,8 @@ qc_note_key(int32 task, int64 k, const char *kx)
 
 	if (is_last(task, k, kx, kx_len))
 		return;
+	if (qc_note_observer != NULL)
+		qc_note_observer(task, k);
 	if (keys.n >= QC_NOTE_FULL)
 	{
 		int64		start = qc_pile_start(&keys, GetCurrentTransactionNestLevel());

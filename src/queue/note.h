@@ -34,6 +34,9 @@ extern void qc_note_init(void);
 /* This key is to be labelled.  kx NULL for integer keys (copied). */
 extern void qc_note_key(int32 task, int64 k, const char *kx);
 
+/* Called with each key that is noted in this process (the worker sees its own), or NULL. */
+extern void (*qc_note_observer) (int32 task, int64 k);
+
 /* This key's label is somebody's; statement counts decide person or bulk. */
 extern void qc_note_label(int32 task, int64 k, const char *kx, QcAuthor author,
 						  const char *label, int64 hash);

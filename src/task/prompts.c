@@ -60,6 +60,24 @@ qc_server_to_utf8(const char *s, size_t len, size_t *utf8_len)
 	return utf8;
 }
 
+const char *
+qc_readable_text(const char *raw, size_t raw_len, size_t *len, QcFailure *failure)
+{
+	char	   *utf8 = qc_server_to_utf8(raw, raw_len, len);
+
+	if (utf8 == NULL)
+		qc_failure_set(failure, QC_FAIL_INPUT, 0, "the text is not valid UTF-8");
+	else
+	{
+		for (size_t i = 0; i < *len; i++)
+			if (strchr(" \t\r\n", utf8[i]) == NULL)
+				return utf8;
+		qc_failure_set(failure, QC_FAIL_INPUT, 0, "the text is empty");
+	}
+	*len = raw_len;
+	return NULL;
+}
+
 /* A text that shapes the prompt, as a NUL-terminated UTF-8 string. */
 static char *
 prompt_text(const char *s, size_t len)

@@ -16,6 +16,7 @@
 #include "fmgr.h"
 
 #include "common/compat.h"
+#include "common/errors.h"
 #include "prompt/message.h"
 #include "task/task.h"
 
@@ -79,5 +80,12 @@ pg_noreturn extern void qc_fault_raise_word(const char *word);
 
 /* Server encoding to UTF-8, palloc'ed if converted; NULL: not valid text. */
 extern char *qc_server_to_utf8(const char *s, size_t len, size_t *utf8_len);
+
+/*
+ * A row's text as it is sent, in UTF-8; NULL: it is not valid, or blank, and
+ * *failure says so (*len is then raw_len).
+ */
+extern const char *qc_readable_text(const char *raw, size_t raw_len, size_t *len,
+									QcFailure *failure);
 
 #endif							/* QC_PROMPTS_H */

@@ -1,0 +1,442 @@
+/*-------------------------------------------------------------------------
+ *
+ * send.c
+ *	  Requests: whose turn it is, starting them, taking their answers.
+ *
+ * Tasks take turns weighted by priority: each request moves its task's pass
+ * by 1/priority, and the smallest pass is next.  A text that is under way for
+ * the same task is not sent twice; the second flight follows the first.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/compat.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "net/pool.h"
+#include "worker/state.h"
+
+#define QC_LEAST_FETCH		16
+#define QC_WINDOW			16
+#define QC_SERVER_PAUSE		(1 * QC_S)
+
+typedef struct QcUnderWay
+{
+	uint64		key;
+	QcFlight   *flight;
+} QcUnderWay;
+
+/* ---- room ---- */
+
+/* Calls of all tasks to one endpoint. */
+static int
+flying_to(const QcEndpoint *endpoint)
+{
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &qc_state.works)
+	{
+		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
+
+		if (work->endpoint == endpoint)
+			n += work->nflying;
+	}
+	return n;
+}
+
+/* How many more requests this task may send now. */
+static int
+room_of(const QcWork *work)
+{
+	int			room;
+
+	if (!qc_work_may_run(work) || work->fault == QC_FAULT_WRITE)
+		return 0;
+	room = QC_MOST_IN_FLIGHT - qc_state.nflying;
+	if (qc_state.safe_until != 0)
+		room = Min(room, 1 - qc_state.nflying);
+	if (work->fault == QC_FAULT_SERVER)
+		room = Min(room, 1 - work->nflying);
+	if (work->endpoint == NULL)
+		return Min(room, 1);
+	return Min(room, QC_WINDOW - flying_to(work->endpoint));
+}
+
+/* ---- equal texts ---- */
+
+/* The flight that carries the same text for this task, or NULL: this one is noted. */
+static QcFlight *
+find_equal(QcFlight *flight)
+{
+	uint64		key = qc_hash64(flight->utf8, flight->len, (uint64) flight->work->id);
+	QcUnderWay *under_way;
+	bool		found;
+
+	if (key == 0)
+		return NULL;
+	under_way = hash_search(qc_state.text, &key, HASH_ENTER, &found);
+	if (found && under_way->flight->len == flight->len &&
+		memcmp(under_way->flight->utf8, flight->utf8, flight->len) == 0)
+		return under_way->flight;
+	if (!found)
+	{
+		under_way->flight = flight;
+		flight->text_key = key;
+	}
+	return NULL;
+}
+
+static void
+forget_text(QcFlight *flight)
+{
+	if (flight->text_key != 0)
+		hash_search(qc_state.text, &flight->text_key, HASH_REMOVE, NULL);
+	flight->text_key = 0;
+}
+
+/* ---- sending ---- */
+
+/* It is counted as flying before anything may throw. */
+static void
+start(QcFlight *flight)
+{
+	QcWork	   *work = flight->work;
+	QcFlight   *equal = find_equal(flight);
+	QcCallSpec	spec = {0};
+
+	if (equal != NULL)
+	{
+		flight->next_follower = equal->followers;
+		equal->followers = flight;
+		work->nfollowing++;
+		return;
+	}
+	dlist_push_tail(&work->flying, &flight->node);
+	work->nflying++;
+	qc_state.nflying++;
+	spec.endpoint = work->endpoint;
+	spec.prompt = work->prompt->prompt;
+	spec.text = flight->utf8;
+	spec.len = flight->len;
+	spec.with_reason = work->task->with_reason && work->task->reason_column != 0;
+	spec.budget = &work->budget;
+	flight->call = qc_call_start(qc_state.call_cxt, &spec);
+	work->pass += 1.0 / Max(work->task->priority, 1);
+}
+
+/* A text to send, read if need be; NULL: there is none now. */
+static QcFlight *
+next_flight(QcWork *work, int room)
+{
+	while (work->nfetched == 0)
+	{
+		if (work->live.n + work->bulk.n > 0)
+		{
+			if (!qc_fetch(work, Max(room, QC_LEAST_FETCH)))
+				return NULL;
+		}
+		else if (!qc_backfill_feed(work))
+			return NULL;
+		if (!qc_work_may_run(work))
+			return NULL;
+	}
+	work->nfetched--;
+	return dlist_container(QcFlight, node, dlist_pop_head_node(&work->fetched));
+}
+
+static bool
+has_more(const QcWork *work)
+{
+	return work->nfetched > 0 || work->live.n + work->bulk.n > 0 ||
+		!work->backfill_known || (work->backfill != NULL && !work->read_all);
+}
+
+/* Of those that can send, the one with the smallest pass. */
+static QcWork *
+whose_turn(uint64 *skip, int *room)
+{
+	QcWork	   *best = NULL;
+	dlist_iter	iter;
+	int			i = 0;
+
+	dlist_foreach(iter, &qc_state.works)
+	{
+		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
+		int			its = 0;
+
+		if (i < 64 && (*skip & (UINT64CONST(1) << i)) != 0)
+			;
+		else if (has_more(work) && (its = room_of(work)) > 0 &&
+				 (best == NULL || work->pass < best->pass))
+		{
+			best = work;
+			*room = its;
+		}
+		i++;
+	}
+	return best;
+}
+
+static void
+skip_work(QcWork *work, uint64 *skip)
+{
+	int			i = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &qc_state.works)
+	{
+		if (dlist_container(QcWork, node, iter.cur) == work)
+			break;
+		i++;
+	}
+	*skip |= UINT64CONST(1) << Min(i, 63);
+}
+
+/* Who had nothing to do for a while does not catch up at the others' expense. */
+static void
+level_passes(void)
+{
+	double		least = -1;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &qc_state.works)
+	{
+		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
+
+		if (work->nflying > 0 && (least < 0 || work->pass < least))
+			least = work->pass;
+	}
+	if (least < 0)
+		return;
+	dlist_foreach(iter, &qc_state.works)
+	{
+		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
+
+		if (work->nflying == 0)
+			work->pass = Max(work->pass, least);
+	}
+}
+
+/* True if anything was sent (or taken as a follower). */
+bool
+qc_send(void)
+{
+	uint64		skip = 0;
+	bool		any = false;
+	int			room = 0;
+	int			n = 0;
+	QcWork	   *work;
+
+	level_passes();
+	while (n < QC_MOST_IN_FLIGHT && (work = whose_turn(&skip, &room)) != NULL)
+	{
+		QcFlight   *flight = next_flight(work, room);
+
+		if (flight == NULL)
+		{
+			skip_work(work, &skip);
+			continue;
+		}
+		start(flight);
+		any = true;
+		n++;
+	}
+	return any;
+}
+
+/* When a task that waits after a fault is to be tried again. */
+int64
+qc_send_due(void)
+{
+	int64		due = QC_NEVER_AT;
+	int64		now = qc_pool_now();
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &qc_state.works)
+	{
+		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
+
+		if (work->again_at > now && has_more(work))
+			due = Min(due, work->again_at);
+	}
+	return due;
+}
+
+/* ---- answers ---- */
+
+static float4 *
+copy_top(const QcVerdict *verdict, MemoryContext cxt)
+{
+	float4	   *top = MemoryContextAlloc(cxt, sizeof(float4) * verdict->nlabels);
+
+	for (int i = 0; i < verdict->nlabels; i++)
+		top[i] = (float4) verdict->posterior[i];
+	return top;
+}
+
+/* What the row gets; in the batch's context. */
+static void
+take_verdict(QcFlight *flight, const QcVerdict *verdict, bool cut)
+{
+	QcWork	   *work = flight->work;
+	QcItem	   *item = &flight->item;
+	MemoryContext old = MemoryContextSwitchTo(flight->batch->cxt);
+
+	item->label = TextDatumGetCString(PointerGetDatum(work->prompt->label[verdict->label]));
+	item->confidence = verdict->confidence;
+	item->reason = verdict->reason ? qc_utf8_to_server(verdict->reason) : NULL;
+	item->source = qc_source_name(verdict->source);
+	item->coverage = verdict->coverage;
+	if (work->task->keep && verdict->posterior != NULL)
+	{
+		item->top = copy_top(verdict, flight->batch->cxt);
+		item->ntop = verdict->nlabels;
+	}
+	MemoryContextSwitchTo(old);
+	if (cut)
+		work->cut++;
+	qc_result_add(flight);
+}
+
+static void
+take_failure(QcFlight *flight, const QcFailure *failure)
+{
+	MemoryContext old = MemoryContextSwitchTo(flight->batch->cxt);
+
+	flight->item.failed = failure->kind;
+	flight->item.error = qc_failure_reason(failure);
+	MemoryContextSwitchTo(old);
+	qc_result_add(flight);
+}
+
+/* Not the row's fault: it waits, and with it its task. */
+static void
+put_off(QcWork *work, const QcFailure *failure)
+{
+	if (qc_failure_charge(failure->kind) == QC_CHARGE_USER)
+		qc_work_fault(work, QC_FAULT_SERVER, qc_failure_reason(failure));
+	else
+		work->again_at = qc_pool_now() + QC_SERVER_PAUSE;
+}
+
+/* One flight (a leader or a follower of it) of a call that ended. */
+static void
+settle(QcFlight *flight, QcCall *call, bool charged)
+{
+	const QcFailure *failure = qc_call_failure(call);
+
+	if (failure == NULL)
+		take_verdict(flight, qc_call_verdict(call), qc_call_was_cut(call));
+	else if (charged)
+		take_failure(flight, failure);
+	else
+		qc_flight_back(flight);
+}
+
+static void
+take_answer(QcFlight *flight)
+{
+	QcWork	   *work = flight->work;
+	QcCall	   *call = flight->call;
+	const QcFailure *failure = qc_call_failure(call);
+	bool		charged = failure != NULL && qc_failure_charge(failure->kind) == QC_CHARGE_ROW;
+
+	dlist_delete(&flight->node);
+	work->nflying--;
+	qc_state.nflying--;
+	forget_text(flight);
+	flight->call = NULL;
+
+	if (failure != NULL && !charged)
+		put_off(work, failure);
+	else
+		qc_work_sound(work, QC_FAULT_SERVER);
+	while (flight->followers != NULL)
+	{
+		QcFlight   *follower = flight->followers;
+
+		flight->followers = follower->next_follower;
+		work->nfollowing--;
+		settle(follower, call, charged);
+	}
+	settle(flight, call, charged);
+	qc_call_free(call);
+}
+
+static bool
+collect_of(QcWork *work)
+{
+	bool		any = false;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &work->flying)
+	{
+		QcFlight   *flight = dlist_container(QcFlight, node, iter.cur);
+
+		if (flight->call != NULL && qc_call_done(flight->call))
+		{
+			take_answer(flight);
+			any = true;
+		}
+	}
+	if (work->fault == QC_FAULT_SERVER && !qc_work_may_run(work))
+		qc_fetched_back(work);
+	return any;
+}
+
+static void
+collect_all(void *arg)
+{
+	bool	   *any = arg;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &qc_state.works)
+		*any |= collect_of(dlist_container(QcWork, node, iter.cur));
+}
+
+/* A conversion from UTF-8 asks the catalog. */
+static void
+collect_in_transaction(void *arg)
+{
+	qc_work_begin();
+	collect_all(arg);
+	qc_work_end();
+}
+
+static bool
+any_done(void)
+{
+	dlist_iter	iter;
+	dlist_iter	inner;
+
+	dlist_foreach(iter, &qc_state.works)
+		dlist_foreach(inner, &dlist_container(QcWork, node, iter.cur)->flying)
+			if (qc_call_done(dlist_container(QcFlight, node, inner.cur)->call))
+				return true;
+	return false;
+}
+
+/* True if any answer came. */
+bool
+qc_collect(void)
+{
+	bool		any = false;
+	bool		same = GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII;
+
+	if (same)
+		collect_all(&any);
+	else if (any_done())
+	{
+		ErrorData  *error = qc_work_try(collect_in_transaction, &any);
+
+		if (error != NULL)
+			ReThrowError(error);
+	}
+	return any;
+}
