@@ -9,17 +9,19 @@
 
 #include <math.h>
 
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "common/compat.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
 
 #include "queue/batch.h"
 
-/* Plans that are kept: a few for each task; beyond that all are made anew. */
+/* Plans that are kept: a few for each task. */
 #define MAX_PLANS 256
 
 static void
@@ -120,21 +122,49 @@ qc_batch_sql(const QcTarget *target, const char *const *more, int nmore)
 	return sql.data;
 }
 
+/* ---- settings ---- */
+
+/*
+ * As the owner of the table.  Numbers must come out so that they read back the
+ * same, and nobody's lock is waited for long: an ALTER TABLE under way would
+ * else hold up every other task.
+ */
+void
+qc_as_table_owner(QcAsOwner *saved, const QcTarget *target)
+{
+	qc_as_role(saved, target->owner);
+	(void) set_config_option("extra_float_digits", "3", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("lock_timeout", QC_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* An inheritance parent's children have keys of their own. */
+char *
+qc_table_sql(const QcTarget *target)
+{
+	if (get_rel_relkind(target->relid) == RELKIND_PARTITIONED_TABLE)
+		return pstrdup(target->rel_sql);
+	return psprintf("ONLY %s", target->rel_sql);
+}
+
 /* ---- plans ---- */
 
 typedef struct QcPlan
 {
 	char	   *sql;
-	Oid			userid;			/* a plan checks the rights of who made it */
+	Oid			userid;			/* who made it: expressions may have been folded */
 	SPIPlanPtr	plan;
 } QcPlan;
 
 static QcPlan plans[MAX_PLANS];
 static int	nplans = 0;
 
-static void
-forget_plans(void)
+void
+qc_plans_trim(void)
 {
+	if (nplans < MAX_PLANS)
+		return;
 	while (nplans > 0)
 	{
 		nplans--;
@@ -143,24 +173,58 @@ forget_plans(void)
 	}
 }
 
-SPIPlanPtr
-qc_plan(const char *sql, const QcArgs *args)
+/*
+ * Make the plan now, by the key's index whatever the statistics say: tables of
+ * ours and of users' grow a thousandfold before they are analyzed, and a plan
+ * that is kept must not read them whole for each batch.  The settings are back
+ * before it runs, since the owner's functions and triggers plan too.
+ */
+static void
+plan_by_index(SPIPlanPtr plan)
 {
-	SPIPlanPtr	plan;
-	Oid			userid = GetUserId();
+	static const char *const off[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin",
+	"enable_bitmapscan", "jit"};
+	int			level = NewGUCNestLevel();
+	CachedPlan *cached;
 
+	for (int i = 0; i < (int) lengthof(off); i++)
+		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	cached = SPI_plan_get_cached_plan(plan);
+	if (cached != NULL)
+		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	AtEOXact_GUC(false, level);
+}
+
+static SPIPlanPtr
+find_plan(const char *sql, Oid userid)
+{
 	for (int i = 0; i < nplans; i++)
 		if (plans[i].userid == userid && strcmp(plans[i].sql, sql) == 0)
 			return plans[i].plan;
-	if (nplans == MAX_PLANS)
-		forget_plans();
-	plan = SPI_prepare(sql, args->n, (Oid *) args->type);
+	return NULL;
+}
+
+/* Not kept when there is no room: a plan that is running may be among the others. */
+SPIPlanPtr
+qc_plan(const char *sql, const QcArgs *args)
+{
+	Oid			userid = GetUserId();
+	SPIPlanPtr	plan = find_plan(sql, userid);
+
 	if (plan == NULL)
-		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
-	plans[nplans].sql = MemoryContextStrdup(TopMemoryContext, sql);
-	if (SPI_keepplan(plan) != 0)
-		elog(ERROR, "could not keep a plan");
-	plans[nplans].plan = plan;
-	plans[nplans++].userid = userid;
+	{
+		plan = SPI_prepare_cursor(sql, args->n, (Oid *) args->type, CURSOR_OPT_GENERIC_PLAN);
+		if (plan == NULL)
+			elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
+		if (nplans == MAX_PLANS)
+			return plan;
+		plans[nplans].sql = MemoryContextStrdup(TopMemoryContext, sql);
+		if (SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not keep a plan");
+		plans[nplans].plan = plan;
+		plans[nplans++].userid = userid;
+	}
+	plan_by_index(plan);
 	return plan;
 }

@@ -27,6 +27,18 @@ typedef struct QcArgs
 	Datum		value[QC_BATCH_PARAMS];
 } QcArgs;
 
+/* How long the worker waits for what somebody else has locked. */
+#define QC_LOCK_TIMEOUT "100ms"
+
+/*
+ * As the table's owner, as qc_as_role, with the settings that go with it.
+ * Keys are read and written by the types' own functions: that, too, only so.
+ */
+extern void qc_as_table_owner(QcAsOwner *saved, const QcTarget *target);
+
+/* The table as after FROM: with ONLY, unless it is partitioned. */
+extern char *qc_table_sql(const QcTarget *target);
+
 /* The ordinals 0..n-1 and the key's columns: $1 and the next target->nkeys. */
 extern void qc_args_keys(QcArgs *args, const QcTarget *target, QcItem **items, int n);
 
@@ -38,7 +50,10 @@ extern void qc_args_float8(QcArgs *args, const double *value, int n);
 /* "unnest($1, ...) AS r(i, k1, ..., more)"; palloc'ed. */
 extern char *qc_batch_sql(const QcTarget *target, const char *const *more, int nmore);
 
-/* Prepared once for a text; kept for the process's life, the least used go. */
+/* Prepared once for a text and role, planned to go by an index, and kept. */
 extern SPIPlanPtr qc_plan(const char *sql, const QcArgs *args);
+
+/* Make room for plans if they are too many; when none is running. */
+extern void qc_plans_trim(void);
 
 #endif							/* QC_BATCH_H */

@@ -23,15 +23,44 @@
 #include "queue/batch.h"
 #include "queue/read.h"
 
+/* No model reads as much, and 512 of them must fit in memory. */
+#define MOST_TEXT		(1024 * 1024)
+#define MOST_TEXT_HEAD	(768 * 1024)
+#define MOST_TEXT_TAIL	(256 * 1024)
+
+/*
+ * The input's text; of one over MOST_TEXT head and tail, which are cut further
+ * before they are sent.  OFFSET 0 keeps an expression from being run thrice.
+ */
 static char *
-fetch_sql(const QcTarget *target)
+input_sql(const QcTarget *target, char **from)
 {
-	return psprintf("SELECT r.i, %s::pg_catalog.text, %s, s.%s::pg_catalog.text, %s%s "
-					"FROM %s JOIN %s AS s ON %s",
-					target->input_sql, target->hash_sql, target->label_sql,
-					target->confidence_sql ? "s." : "NULL",
-					target->confidence_sql ? psprintf("%s::pg_catalog.text", target->confidence_sql) : "::pg_catalog.text",
-					qc_batch_sql(target, NULL, 0), target->rel_sql, target->join_sql);
+	char	   *input = psprintf("%s::pg_catalog.text", target->input_sql);
+
+	*from = "";
+	if (target->input_sql[0] != '(' || strpbrk(target->input_sql + 1, " (") != NULL)
+	{
+		*from = psprintf(" CROSS JOIN LATERAL (SELECT %s AS x OFFSET 0) AS e", input);
+		input = "e.x";
+	}
+	return psprintf("CASE WHEN pg_catalog.octet_length(%s) > %d "
+					"THEN pg_catalog.left(%s, %d) || pg_catalog.right(%s, %d) ELSE %s END",
+					input, MOST_TEXT, input, MOST_TEXT_HEAD, input, MOST_TEXT_TAIL, input);
+}
+
+/* Without the input: what else there is to know of a row whose input fails. */
+static char *
+fetch_sql(const QcTarget *target, bool with_input)
+{
+	char	   *from = "";
+	char	   *input = with_input ? input_sql(target, &from) : "NULL::pg_catalog.text";
+
+	return psprintf("SELECT r.i, %s, %s, s.%s::pg_catalog.text, %s%s::pg_catalog.text "
+					"FROM %s JOIN %s AS s ON %s%s",
+					input, target->hash_sql, target->label_sql,
+					target->confidence_sql ? "s." : "",
+					target->confidence_sql ? target->confidence_sql : "NULL",
+					qc_batch_sql(target, NULL, 0), qc_table_sql(target), target->join_sql, from);
 }
 
 static char *
@@ -67,14 +96,14 @@ fill_item(QcItem *item, HeapTuple tuple, MemoryContext cxt)
 }
 
 static void
-fetch(const QcTarget *target, QcItem **items, int n, MemoryContext cxt)
+fetch(const QcTarget *target, QcItem **items, int n, bool with_input, MemoryContext cxt)
 {
 	QcAsOwner	saved;
 	QcArgs		args = {0};
-	char	   *sql = fetch_sql(target);
+	char	   *sql = fetch_sql(target, with_input);
 
+	qc_as_table_owner(&saved, target);
 	qc_args_keys(&args, target, items, n);
-	qc_as_role(&saved, target->owner);
 	SPI_connect();
 	if (SPI_execute_plan(qc_plan(sql, &args), args.value, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read texts");
@@ -90,28 +119,30 @@ fetch(const QcTarget *target, QcItem **items, int n, MemoryContext cxt)
 	qc_as_before(&saved);
 }
 
-/* Is it this row's own error, and not one of the server or of a right? */
-bool
-qc_is_rows_error(int sqlstate)
+/*
+ * Whose fault is it?  Owners' functions and triggers may raise any SQLSTATE of
+ * their own for a row; what the server itself raises of resources, connections
+ * and its state is no row's, nor is a name, a type or a right that is missing.
+ */
+QcErrorOf
+qc_error_of(int sqlstate)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlstate))
 	{
-		case ERRCODE_DATA_EXCEPTION:
-		case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
-		case ERRCODE_PLPGSQL_ERROR:
-		case ERRCODE_WITH_CHECK_OPTION_VIOLATION:
-		case ERRCODE_TRIGGERED_ACTION_EXCEPTION:
-		case ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION:
-		case ERRCODE_EXTERNAL_ROUTINE_EXCEPTION:
-		case ERRCODE_SQL_ROUTINE_EXCEPTION:
-		case ERRCODE_FEATURE_NOT_SUPPORTED:
-		case ERRCODE_CARDINALITY_VIOLATION:
-		case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
-			return true;
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_INVALID_TRANSACTION_STATE:
+		case ERRCODE_TRANSACTION_ROLLBACK:
+		case ERRCODE_CONFIG_FILE_ERROR:
+			return QC_ERROR_SERVER;
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+			return sqlstate == ERRCODE_DATATYPE_MISMATCH || sqlstate == ERRCODE_CANNOT_COERCE ?
+				QC_ERROR_ROW : QC_ERROR_CONFIG;
 		default:
-			return sqlstate == ERRCODE_DATATYPE_MISMATCH ||
-				sqlstate == ERRCODE_CANNOT_COERCE ||
-				sqlstate == ERRCODE_STATEMENT_TOO_COMPLEX;
+			return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE || sqlstate == ERRCODE_INDEX_CORRUPTED ||
+				sqlstate == ERRCODE_DATA_CORRUPTED ? QC_ERROR_SERVER : QC_ERROR_ROW;
 	}
 }
 
@@ -128,27 +159,52 @@ qc_error_words(const ErrorData *error, MemoryContext cxt)
 	return copy;
 }
 
-static void fetch_or_halve(const QcTarget *target, QcItem **items, int n, MemoryContext cxt);
+/* invalid input syntax for type integer: "...": between the quotes is the row's text. */
+static char *
+words_without_text(const ErrorData *error, MemoryContext cxt)
+{
+	char	   *words = qc_error_words(error, cxt);
+	char	   *open = strchr(words, '"');
+	char	   *close = strrchr(words, '"');
+
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION || open == NULL)
+		return words;
+	if (close == open)
+	{
+		*open = '\0';
+		return words;
+	}
+	memmove(open + 1, close, strlen(close) + 1);
+	return words;
+}
+
+static void fetch_or_halve(const QcTarget *target, QcItem **items, int n, bool with_input,
+						   MemoryContext cxt);
 
 static void
 halve(const QcTarget *target, QcItem **items, int n, MemoryContext cxt, ErrorData *error)
 {
-	if (!qc_is_rows_error(error->sqlerrcode))
+	if (qc_error_of(error->sqlerrcode) != QC_ERROR_ROW)
 		ReThrowError(error);
 	if (n > 1)
 	{
-		fetch_or_halve(target, items, n / 2, cxt);
-		fetch_or_halve(target, items + n / 2, n - n / 2, cxt);
+		fetch_or_halve(target, items, n / 2, true, cxt);
+		fetch_or_halve(target, items + n / 2, n - n / 2, true, cxt);
 		return;
 	}
-	items[0]->found = items[0]->wanted = true;
+
+	/* alone: its failure is kept with its hash, so that a new text tries again */
+	fetch_or_halve(target, items, 1, false, cxt);
+	items[0]->wanted = items[0]->found && (items[0]->old_label == NULL || items[0]->relabel);
+	if (!items[0]->wanted)
+		return;
 	items[0]->failed = QC_FAIL_INPUT;
-	items[0]->error = qc_error_words(error, cxt);
+	items[0]->error = words_without_text(error, cxt);
 }
 
 /* In a subtransaction, so that an error costs this try only. */
 static void
-fetch_or_halve(const QcTarget *target, QcItem **items, int n, MemoryContext cxt)
+fetch_or_halve(const QcTarget *target, QcItem **items, int n, bool with_input, MemoryContext cxt)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -158,7 +214,7 @@ fetch_or_halve(const QcTarget *target, QcItem **items, int n, MemoryContext cxt)
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
 	{
-		fetch(target, items, n, cxt);
+		fetch(target, items, n, with_input, cxt);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -171,6 +227,8 @@ fetch_or_halve(const QcTarget *target, QcItem **items, int n, MemoryContext cxt)
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
+	if (error != NULL && !with_input)
+		ReThrowError(error);
 	if (error != NULL)
 		halve(target, items, n, cxt, error);
 }
@@ -190,7 +248,7 @@ qc_source_fetch(const QcTask *task, const QcTarget *target, QcItem **items, int 
 	}
 	MemoryContextSwitchTo(work);
 	if (n > 0)
-		fetch_or_halve(target, items, n, cxt);
+		fetch_or_halve(target, items, n, true, cxt);
 	MemoryContextSwitchTo(cxt);
 	MemoryContextDelete(work);
 }

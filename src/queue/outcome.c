@@ -9,29 +9,24 @@
 
 #include <math.h>
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/compat.h"
 #include "executor/spi.h"
+#include "storage/bufmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
-#include "queue/note.h"
 #include "common/errors.h"
+#include "queue/note.h"
 #include "queue/outcome.h"
 #include "queue/own.h"
 #include "queue/write.h"
 
 /* ---- fenced, but not updated ---- */
-
-static bool
-same(const char *a, const char *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return strcmp(a, b) == 0;
-}
 
 /*
  * Nothing changed, and yet no row came back: a trigger of the user's dropped
@@ -40,54 +35,46 @@ same(const char *a, const char *b)
 static void
 suppressed(QcItem *item)
 {
+	static char words[] = "a trigger of the table suppressed the update";
+
 	item->failed = QC_FAIL_REJECTED;
 	item->sql_error = true;
-	item->error = pstrdup("a trigger of the table suppressed the update");
+	item->error = words;
 }
 
-/* now is the row as it is; a fresh queue row stands for one that still waits. */
+/*
+ * A fresh queue row stands for one that changed and still waits: its own may
+ * have been deleted with the old one's place, which it had got.  A backfill's
+ * row had none; the change itself queued it.
+ */
 static void
-judge(QcItem *item, const QcItem *now)
+judge(QcItem *item, QcRowNow now)
 {
-	bool		unchanged = now->found && now->hash == item->hash &&
-		same(now->old_label, item->old_label) &&
-		same(now->old_confidence, item->old_confidence);
-
-	if (unchanged)
+	if (now == QC_ROW_SAME)
 		suppressed(item);
-	else if (now->found && now->text != NULL && now->old_label == NULL)
-		item->outcome = item->origin == QC_FROM_BACKFILL ? QC_DROPPED : QC_REQUEUED;
+	else if (now == QC_ROW_WAITS && item->origin != QC_FROM_BACKFILL)
+		item->outcome = QC_REQUEUED;
 	else
 		item->outcome = QC_DROPPED;
 }
 
 void
-qc_outcome_of_changed(const QcTask *task, const QcTarget *target, QcItem **items, int n)
+qc_outcome_of_changed(const QcTask *task, QcItem **items, const QcRowNow *now, int n)
 {
-	QcItem	   *now = palloc0(sizeof(QcItem) * n);
-	QcItem	  **ref = palloc(sizeof(QcItem *) * n);
 	int64	   *k = palloc(sizeof(int64) * n);
 	char	  **kx = palloc(sizeof(char *) * n);
 	int			m = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		now[i].k = items[i]->k;
-		now[i].kx = items[i]->kx;
-		ref[i] = &now[i];
-	}
-	qc_source_fetch(task, target, ref, n);
-	for (int i = 0; i < n; i++)
-	{
-		judge(items[i], &now[i]);
+		judge(items[i], now[i]);
 		if (items[i]->outcome == QC_REQUEUED)
 		{
 			k[m] = items[i]->k;
 			kx[m++] = items[i]->kx;
 		}
 	}
-	if (m > 0)
-		qc_queue_insert(task->id, k, kx, m);
+	qc_queue_insert(task->id, k, kx, m);
 }
 
 /* ---- retry: the fence, and what success makes stale ---- */
@@ -108,11 +95,22 @@ delete_keys(const char *table, int32 task, QcItem **items, int n, bool *hit)
 	qc_own_end(&own);
 }
 
+/* Seldom does anything fail: an empty table costs no statement. */
+static bool
+is_empty(const char *table)
+{
+	Relation	rel = table_open(qc_own_table(table), AccessShareLock);
+	bool		empty = RelationGetNumberOfBlocks(rel) == 0;
+
+	table_close(rel, AccessShareLock);
+	return empty;
+}
+
 void
 qc_retry_forget(const QcTask *task, QcItem **items, int n)
 {
-	QcItem	  **of = palloc(sizeof(QcItem *) * n);
-	bool	   *hit = palloc0(sizeof(bool) * n);
+	QcItem	  **of = palloc(sizeof(QcItem *) * Max(n, 1));
+	bool	   *hit = palloc0(sizeof(bool) * Max(n, 1));
 	int			m = 0;
 
 	for (int i = 0; i < n; i++)
@@ -120,11 +118,13 @@ qc_retry_forget(const QcTask *task, QcItem **items, int n)
 			of[m++] = items[i];
 	if (m == 0)
 		return;
-	delete_keys("retry", task->id, of, m, hit);
+	if (!is_empty("retry"))
+		delete_keys("retry", task->id, of, m, hit);
 	for (int i = 0; i < m; i++)
 		if (of[i]->origin == QC_FROM_RETRY && !hit[i])
 			of[i]->outcome = QC_LOST;
-	delete_keys("dead", task->id, of, m, hit);
+	if (!is_empty("dead"))
+		delete_keys("dead", task->id, of, m, hit);
 }
 
 /* ---- what was written ---- */
@@ -210,7 +210,7 @@ store_failures(const QcTask *task, QcItem **items, int n, bool dead)
 	{
 		hash[i] = items[i]->hash;
 		attempts[i] = items[i]->attempts;
-		first[i] = items[i]->first_enq;
+		first[i] = items[i]->first_enq ? items[i]->first_enq : GetCurrentTimestamp();
 		at[i] = items[i]->retry_at;
 		class[i] = unconstify(char *, error_class(items[i]));
 		error[i] = items[i]->error ? items[i]->error : "";

@@ -44,6 +44,12 @@ qc_own_int8(QcOwn *own, int64 value)
 }
 
 void
+qc_own_time(QcOwn *own, int64 value)
+{
+	add(own, TIMESTAMPTZOID, TimestampTzGetDatum(value), false);
+}
+
+void
 qc_own_text(QcOwn *own, const char *value)
 {
 	add(own, TEXTOID, value ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);

@@ -27,6 +27,7 @@ typedef struct QcOwn
 extern void qc_own_begin(QcOwn *own);
 extern void qc_own_int4(QcOwn *own, int32 value);
 extern void qc_own_int8(QcOwn *own, int64 value);
+extern void qc_own_time(QcOwn *own, int64 value);
 extern void qc_own_text(QcOwn *own, const char *value);	/* NULL: a NULL */
 
 /* Three arrays: ordinals (int4), k, kx ('' for integer keys). */

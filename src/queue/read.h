@@ -33,13 +33,21 @@ extern int	qc_retry_read(int max, int32 *task_of, QcItem *items, TimestampTz *ne
  * As the table's owner: text, hash, label and confidence of n items of one
  * task (found, wanted, text, hash, old_* are filled).  An error of one row's
  * input expression is found by bisection and becomes that item's failed
- * (QC_FAIL_INPUT) and error.
+ * (QC_FAIL_INPUT) and error.  Any other error is thrown: 55P03 if somebody has
+ * the table locked.
  */
 extern void qc_source_fetch(const QcTask *task, const QcTarget *target,
 							QcItem **items, int n);
 
-/* Is an error with this SQLSTATE a row's own (a CHECK, a trigger, a cast)? */
-extern bool qc_is_rows_error(int sqlstate);
+/* Whose fault is an error with this SQLSTATE? */
+typedef enum QcErrorOf
+{
+	QC_ERROR_ROW,				/* a CHECK, a trigger, a cast */
+	QC_ERROR_CONFIG,			/* a name or a right that is missing; or a trigger says so */
+	QC_ERROR_SERVER				/* resources, locks, a cancel */
+} QcErrorOf;
+
+extern QcErrorOf qc_error_of(int sqlstate);
 
 /* An error's message, clipped, without its detail (which may hold the row). */
 extern char *qc_error_words(const ErrorData *error, MemoryContext cxt);
@@ -54,6 +62,7 @@ typedef struct QcBackfill
 	char	   *cursor;			/* last key done (kx or k as text), NULL: from the start */
 	int64		left;			/* of max_rows; -1: no limit */
 	int64		done;
+	TimestampTz started_at;		/* tells it from the task's next one */
 } QcBackfill;
 
 /* The open backfill of a task, or NULL. */

@@ -46,6 +46,11 @@ qc_retry_next(QcFailKind kind, bool sql_error, int attempts, TimestampTz now, Ti
 	return attempts < most;
 }
 
+/* Rows of tasks that wait themselves would stand before the others for ever. */
+#define OF_TASKS_AT_WORK \
+	"FROM qwen.retry AS r JOIN qwen.task AS t ON t.id = r.task " \
+	"AND NOT t.paused AND t.stopped IS NULL AND t.source IS NOT NULL "
+
 static TimestampTz
 next_due(void)
 {
@@ -54,7 +59,8 @@ next_due(void)
 	int64		next = 0;
 
 	qc_own_begin(&own);
-	qc_own_run(&own, "SELECT min(next_at) FROM qwen.retry WHERE next_at > pg_catalog.now()", SPI_OK_SELECT);
+	qc_own_run(&own, "SELECT r.next_at " OF_TASKS_AT_WORK
+			   "WHERE r.next_at > pg_catalog.now() ORDER BY r.next_at LIMIT 1", SPI_OK_SELECT);
 	if (SPI_processed > 0)
 		next = qc_own_int8_at(0, 1, &isnull);
 	qc_own_end(&own);
@@ -84,8 +90,8 @@ qc_retry_read(int max, int32 *task_of, QcItem *items, TimestampTz *next_at)
 
 	qc_own_begin(&own);
 	qc_own_int4(&own, max);
-	qc_own_run(&own, "SELECT task, k, kx, attempts::pg_catalog.int8, first_enq FROM qwen.retry "
-			   "WHERE next_at <= pg_catalog.now() ORDER BY next_at LIMIT $1", SPI_OK_SELECT);
+	qc_own_run(&own, "SELECT r.task, r.k, r.kx, r.attempts::pg_catalog.int8, r.first_enq " OF_TASKS_AT_WORK
+			   "WHERE r.next_at <= pg_catalog.now() ORDER BY r.next_at LIMIT $1", SPI_OK_SELECT);
 	n = (int) SPI_processed;
 	for (int i = 0; i < n; i++)
 	{

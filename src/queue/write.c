@@ -12,7 +12,8 @@
  *
  * A row that is locked by somebody does not hold the others: the lock is
  * waited for 100 ms, then the batch is done again with the rows that can be
- * had.  An SQL error is halved until the row it belongs to is alone.
+ * had, and for a while after that batches begin so.  An error from the rows
+ * themselves is halved until the row it belongs to is alone.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,199 +21,45 @@
 
 #include "access/xact.h"
 #include "common/compat.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#include "common/board.h"
 #include "queue/batch.h"
 #include "queue/note.h"
 #include "queue/outcome.h"
 #include "queue/queue.h"
 #include "queue/write.h"
+#include "queue/write_rows.h"
 
-/* How long the worker waits for a row that somebody has locked. */
-#define LOCK_TIMEOUT "100ms"
+/* So long after a lock was met, batches do not wait for any; microseconds. */
+#define CAREFUL_FOR		INT64CONST(5000000)
 
-/* ---- the UPDATE ---- */
+/* So many rows alone, and none written: it is no row's fault. */
+#define MOST_SUSPECTS	4
 
-static char *
-update_sql(const QcTarget *t)
+/* One call of qc_write_back, from batch to single rows. */
+typedef struct QcWriting
 {
-	static const char *const more[] = {"h", "label", "conf", "reason", "old_label", "old_conf"};
-	StringInfoData sql;
+	const QcTask *task;
+	const QcTarget *target;
+	const QcBackfill *backfill;
+	const char *cursor;			/* NULL: does not move */
+	QcItem	  **items;			/* all, by key */
+	int			n;
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "UPDATE %s AS s SET %s = r.label::%s",
-					 t->rel_sql, t->label_sql, t->label_type_sql);
-	if (t->confidence)
-		appendStringInfo(&sql, ", %s = r.conf::%s", t->confidence_sql, t->confidence_type_sql);
-	if (t->reason)
-		appendStringInfo(&sql, ", %s = r.reason::%s", t->reason_sql, t->reason_type_sql);
-	appendStringInfo(&sql, " FROM %s WHERE %s AND %s = r.h AND s.%s IS NOT DISTINCT FROM r.old_label::%s",
-					 qc_batch_sql(t, more, lengthof(more)), t->join_sql, t->hash_sql,
-					 t->label_sql, t->label_type_sql);
-	if (t->confidence)
-		appendStringInfo(&sql, " AND s.%s IS NOT DISTINCT FROM r.old_conf::%s",
-						 t->confidence_sql, t->confidence_type_sql);
-	appendStringInfoString(&sql, " RETURNING r.i");
-	return sql.data;
-}
+	bool		in_rows;		/* the owner's code runs: an error may be a row's */
+	bool		closed;			/* the cursor has been moved */
+	bool		any_written;
+	QcItem	   *suspect[MOST_SUSPECTS];	/* failed alone, perhaps as all others would */
+	char	   *suspicion[MOST_SUSPECTS];
+	int			nsuspects;
+	char	   *why;			/* stop: the configuration's or the server's fault */
+} QcWriting;
 
-static void
-update_args(QcArgs *args, const QcTarget *target, QcItem **items, int n)
-{
-	int64	   *hash = palloc(sizeof(int64) * n);
-	double	   *confidence = palloc(sizeof(double) * n);
-	char	  **label = palloc(sizeof(char *) * n * 4);
-	char	  **reason = label + n;
-	char	  **old_label = label + 2 * n;
-	char	  **old_confidence = label + 3 * n;
-
-	for (int i = 0; i < n; i++)
-	{
-		hash[i] = items[i]->hash;
-		label[i] = items[i]->label;
-		confidence[i] = items[i]->confidence;
-		reason[i] = items[i]->reason;
-		old_label[i] = items[i]->old_label;
-		old_confidence[i] = items[i]->old_confidence;
-	}
-	qc_args_keys(args, target, items, n);
-	qc_args_int8(args, hash, n);
-	qc_args_text(args, label, n);
-	qc_args_float8(args, confidence, n);
-	qc_args_text(args, reason, n);
-	qc_args_text(args, old_label, n);
-	qc_args_text(args, old_confidence, n);
-}
-
-/* The flag is down again whatever the owner's triggers throw. */
-static void
-run_update(const QcTarget *target, QcItem **items, int n)
-{
-	QcArgs		args = {0};
-	char	   *sql = update_sql(target);
-	int			rc;
-
-	update_args(&args, target, items, n);
-	SPI_connect();
-	qc_writing_back = true;
-	PG_TRY();
-	{
-		rc = SPI_execute_plan(qc_plan(sql, &args), args.value, NULL, false, 0);
-		if (rc != SPI_OK_UPDATE_RETURNING)
-			elog(ERROR, "could not write labels: %s", SPI_result_code_string(rc));
-	}
-	PG_FINALLY();
-	{
-		qc_writing_back = false;
-	}
-	PG_END_TRY();
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		bool		isnull;
-		int32		i = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[row],
-													SPI_tuptable->tupdesc, 1, &isnull));
-
-		items[i]->outcome = QC_WRITTEN;
-	}
-	SPI_finish();
-}
-
-static void
-update_as_owner(const QcTarget *target, QcItem **items, int n)
-{
-	QcAsOwner	saved;
-
-	if (n == 0)
-		return;
-	qc_as_role(&saved, target->owner);
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	run_update(target, items, n);
-	qc_as_before(&saved);
-}
-
-/* ---- rows that are locked by others ---- */
-
-static char *
-lock_sql(const QcTarget *t)
-{
-	return psprintf("SELECT r.i FROM %s JOIN %s AS s ON %s ORDER BY r.i "
-					"FOR NO KEY UPDATE OF s SKIP LOCKED",
-					qc_batch_sql(t, NULL, 0), t->rel_sql, t->join_sql);
-}
-
-static char *
-exists_sql(const QcTarget *t)
-{
-	return psprintf("SELECT r.i FROM %s JOIN %s AS s ON %s",
-					qc_batch_sql(t, NULL, 0), t->rel_sql, t->join_sql);
-}
-
-static bool *
-select_ordinals(const QcTarget *target, QcItem **items, int n, const char *sql, bool read_only)
-{
-	bool	   *hit = palloc0(sizeof(bool) * n);
-	QcArgs		args = {0};
-
-	qc_args_keys(&args, target, items, n);
-	SPI_connect();
-	if (SPI_execute_plan(qc_plan(sql, &args), args.value, NULL, read_only, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not look at rows");
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		bool		isnull;
-
-		hit[DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[row],
-										SPI_tuptable->tupdesc, 1, &isnull))] = true;
-	}
-	SPI_finish();
-	return hit;
-}
-
-/* Lock what can be had; a row that is there but locked is blocked. */
-static void
-skip_locked(const QcTarget *target, QcItem **items, int n)
-{
-	QcAsOwner	saved;
-	bool	   *locked;
-	bool	   *there;
-
-	qc_as_role(&saved, target->owner);
-	there = select_ordinals(target, items, n, exists_sql(target), true);
-	locked = select_ordinals(target, items, n, lock_sql(target), false);
-	qc_as_before(&saved);
-	for (int i = 0; i < n; i++)
-		if (there[i] && !locked[i] && items[i]->failed == QC_FAIL_NONE)
-			items[i]->outcome = QC_BLOCKED;
-}
-
-/* ---- the fence ---- */
-
-static void
-fence_queue(const QcTask *task, QcItem **items, int n)
-{
-	qc_queue_begin();
-	for (int i = 0; i < n; i++)
-	{
-		QcItem	   *item = items[i];
-		bool		any = false;
-
-		if (item->origin != QC_FROM_QUEUE || item->outcome == QC_BLOCKED)
-			continue;
-		for (int p = 0; p < item->nplaces; p++)
-			any |= qc_queue_delete(task->id, item->k, item->kx, &item->place[p]);
-		if (!any)
-			item->outcome = QC_LOST;
-	}
-	qc_queue_end();
-}
+static TimestampTz careful_until = 0;
 
 static bool
 is_open(const QcItem *item)
@@ -220,140 +67,271 @@ is_open(const QcItem *item)
 	return item->outcome == QC_NOT_WRITTEN;
 }
 
-/* ---- the version moved on ---- */
+/* ---- the fence ---- */
 
-/* What was asked under an old version is asked again, whoever waits. */
+static void
+fence_queue(int32 task, QcItem **items, int n)
+{
+	qc_queue_begin();
+	for (int i = 0; i < n; i++)
+	{
+		QcItem	   *item = items[i];
+		bool		any = false;
+
+		if (item->origin != QC_FROM_QUEUE || !is_open(item))
+			continue;
+		for (int p = 0; p < item->nplaces; p++)
+			any |= qc_queue_delete(task, item->k, item->kx, &item->place[p]);
+		if (!any)
+			item->outcome = QC_LOST;
+	}
+	qc_queue_end();
+}
+
+static void
+fence(const QcTask *task, QcItem **items, int n)
+{
+	fence_queue(task->id, items, n);
+	qc_retry_forget(task, items, n);
+	CommandCounterIncrement();
+}
+
+/* ---- the task is another than was asked for ---- */
+
+static bool
+same_text(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return strcmp(a, b) == 0;
+}
+
+/* Version and table: an answer made for one says nothing of another. */
+static bool
+is_same_task(const QcTask *a, const QcTask *b)
+{
+	return a->version == b->version && a->source == b->source && a->owner == b->owner &&
+		a->input_column == b->input_column && a->label_column == b->label_column &&
+		a->confidence_column == b->confidence_column && a->reason_column == b->reason_column &&
+		same_text(a->input, b->input);
+}
+
+static void
+drop(QcItem **items, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (is_open(items[i]))
+			items[i]->outcome = QC_DROPPED;
+}
+
+/*
+ * What was asked under an old version is asked again.  A relabel under way
+ * begins anew: all that it wrote is old now.
+ */
 static void
 requeue(const QcTask *task, QcItem **items, int n)
 {
 	int64	   *k = palloc(sizeof(int64) * n);
 	char	  **kx = palloc(sizeof(char *) * n);
+	bool		relabel = false;
 	int			m = 0;
 
 	for (int i = 0; i < n; i++)
 	{
 		QcItem	   *item = items[i];
 
-		if (!is_open(item) || item->origin == QC_FROM_BACKFILL)
+		if (!is_open(item))
 			continue;
-		k[m] = item->k;
-		kx[m++] = item->kx;
 		item->outcome = QC_REQUEUED;
+		if (item->origin == QC_FROM_BACKFILL && item->relabel)
+			relabel = true;
+		else
+		{
+			k[m] = item->k;
+			kx[m++] = item->kx;
+		}
 	}
-	if (m > 0)
-		qc_queue_insert(task->id, k, kx, m);
+	qc_queue_insert(task->id, k, kx, m);
+	if (relabel)
+		qc_backfill_restart(task->id);
 }
 
-/* ---- one try ---- */
+/* ---- one transaction ---- */
 
-typedef struct QcBatch
-{
-	const QcTask *task;
-	const QcTarget *target;
-	QcItem	  **items;
-	int			n;
-	const QcBackfill *backfill;
-	const char *cursor;
-	bool		skip;			/* leave out rows that are locked */
-} QcBatch;
-
-/* Those with a label, not yet decided. */
+/* The fence of a retry row, or of a queue row, decides whose the rest is. */
 static int
-labelled(const QcBatch *batch, QcItem **out)
+open_items(QcItem **items, int n, bool with_label, QcItem **out)
 {
-	int			n = 0;
+	int			m = 0;
 
-	for (int i = 0; i < batch->n; i++)
-		if (is_open(batch->items[i]) && batch->items[i]->failed == QC_FAIL_NONE)
-			out[n++] = batch->items[i];
-	return n;
+	for (int i = 0; i < n; i++)
+		if (is_open(items[i]) && items[i]->failed == QC_FAIL_NONE &&
+			(items[i]->label != NULL) == with_label)
+			out[m++] = items[i];
+	return m;
 }
 
 static void
-write_labels(const QcBatch *batch)
+write_labels(QcWriting *w, QcItem **items, int n)
 {
-	QcItem	  **items = palloc(sizeof(QcItem *) * Max(batch->n, 1));
-	int			n = labelled(batch, items);
+	QcItem	  **of = palloc(sizeof(QcItem *) * n);
+	QcRowNow   *now = palloc(sizeof(QcRowNow) * n);
+	int			m = open_items(items, n, true, of);
 
-	update_as_owner(batch->target, items, n);
+	qc_rows_update(w->target, of, m);
 	CommandCounterIncrement();
+	m = open_items(items, n, true, of);
+	qc_rows_look(w->target, of, m, now);
+	w->in_rows = false;
+	qc_outcome_of_changed(w->task, of, now, m);
 
-	/* What was fenced and not updated has changed since: look with new eyes. */
-	n = labelled(batch, items);
-	if (n == 0)
-		return;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	qc_outcome_of_changed(batch->task, batch->target, items, n);
-	PopActiveSnapshot();
+	/* neither label nor failure: nothing was to be done */
+	m = open_items(items, n, false, of);
+	drop(of, m);
+	qc_outcome_store(w->task, items, n);
 }
 
 static void
-write_in_transaction(const QcBatch *batch)
+skip_locked(QcWriting *w, QcItem **items, int n)
+{
+	QcItem	  **of = palloc(sizeof(QcItem *) * n);
+	int			m = open_items(items, n, true, of);
+
+	w->in_rows = true;
+	qc_rows_skip_locked(w->target, of, m);
+	w->in_rows = false;
+}
+
+static int64
+count_written(QcItem **items, int n)
+{
+	int64		written = 0;
+
+	for (int i = 0; i < n; i++)
+		if (items[i]->origin == QC_FROM_BACKFILL && items[i]->outcome == QC_WRITTEN)
+			written++;
+	return written;
+}
+
+/* Its cursor moves when everything before it is settled. */
+static void
+advance_backfill(QcWriting *w, QcItem **items, int n)
+{
+	if (w->backfill == NULL || w->cursor == NULL || n < w->n)
+		return;
+	for (int i = 0; i < n; i++)
+		if (is_open(items[i]) || items[i]->outcome == QC_BLOCKED)
+			return;
+	qc_backfill_advance(w->backfill, w->cursor,
+						*qc_backfill_uncounted(w->task->id) + count_written(items, n));
+	w->closed = true;
+}
+
+static void
+write_in_transaction(QcWriting *w, QcItem **items, int n, bool skip)
 {
 	Oid			extension;
-	int32		version;
+	QcTask	   *task;
 
+	(void) set_config_option("lock_timeout", QC_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (!qc_extension_present(&extension))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"%s\" does not exist", "qwen_classify")));
-	version = qc_task_lock(batch->task->id, AccessShareLock);
+	(void) qc_task_lock(w->task->id, AccessShareLock);
 	PopActiveSnapshot();
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (batch->skip)
-		skip_locked(batch->target, batch->items, batch->n);
-	fence_queue(batch->task, batch->items, batch->n);
-	qc_retry_forget(batch->task, batch->items, batch->n);
-	CommandCounterIncrement();
-	PopActiveSnapshot();
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	if (version != batch->task->version)
-		requeue(batch->task, batch->items, batch->n);
+	task = qc_task_by_id(w->task->id);
+	if (task == NULL || !OidIsValid(task->source) || !is_same_task(task, w->task))
+	{
+		fence(w->task, items, n);
+		if (task == NULL || !OidIsValid(task->source))
+			drop(items, n);
+		else
+			requeue(w->task, items, n);
+	}
 	else
 	{
-		write_labels(batch);
-		qc_outcome_store(batch->task, batch->items, batch->n);
-		if (batch->backfill != NULL)
-			qc_backfill_advance(batch->backfill, batch->cursor, batch->items, batch->n);
+		qc_rows_open(w->target);
+		if (skip)
+			skip_locked(w, items, n);
+		fence(w->task, items, n);
+		w->in_rows = true;
+		write_labels(w, items, n);
+		advance_backfill(w, items, n);
 	}
 	PopActiveSnapshot();
 }
 
 /* ---- errors ---- */
 
-/* A right, a table or the server itself: nobody's row. */
-static bool
-is_lock_error(int sqlstate)
+/* What a try changes in an item, and an abort puts back. */
+typedef struct QcBefore
 {
-	return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
-		sqlstate == ERRCODE_T_R_DEADLOCK_DETECTED ||
-		sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE;
+	int			attempts;
+	QcFailKind	failed;
+	char	   *error;
+	bool		sql_error;
+} QcBefore;
+
+static QcBefore *
+remember(QcItem **items, int n)
+{
+	QcBefore   *before = palloc(sizeof(QcBefore) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		before[i] = (QcBefore) {items[i]->attempts, items[i]->failed, items[i]->error,
+			items[i]->sql_error
+		};
+		items[i]->outcome = QC_NOT_WRITTEN;
+	}
+	return before;
 }
 
-/* What an aborted transaction decided is void. */
 static void
-undecide(const QcBatch *batch)
+put_back(QcItem **items, int n, const QcBefore *before)
 {
-	for (int i = 0; i < batch->n; i++)
-		batch->items[i]->outcome = QC_NOT_WRITTEN;
+	for (int i = 0; i < n; i++)
+	{
+		items[i]->attempts = before[i].attempts;
+		items[i]->failed = before[i].failed;
+		items[i]->error = before[i].error;
+		items[i]->sql_error = before[i].sql_error;
+		items[i]->outcome = QC_NOT_WRITTEN;
+	}
+}
+
+/* Rows of a backfill are counted in its table when its cursor moves. */
+static void
+committed(QcWriting *w, QcItem **items, int n)
+{
+	int64	   *uncounted = qc_backfill_uncounted(w->task->id);
+
+	*uncounted = w->closed ? 0 : *uncounted + count_written(items, n);
+	for (int i = 0; i < n; i++)
+		w->any_written |= items[i]->outcome == QC_WRITTEN;
 }
 
 /* Begin, write, commit; NULL, or the error after the abort (in the caller's context). */
 static ErrorData *
-try_once(const QcBatch *batch)
+try_once(QcWriting *w, QcItem **items, int n, bool skip)
 {
 	MemoryContext caller = CurrentMemoryContext;
+	QcBefore   *before = remember(items, n);
 	ErrorData  *volatile error = NULL;
 
-	undecide(batch);
+	w->in_rows = false;
+	w->closed = false;
 	PG_TRY();
 	{
+		qc_plans_trim();
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
-		write_in_transaction(batch);
+		write_in_transaction(w, items, n, skip);
 		CommitTransactionCommand();
 	}
 	PG_CATCH();
@@ -362,75 +340,120 @@ try_once(const QcBatch *batch)
 		error = CopyErrorData();
 		FlushErrorState();
 		AbortCurrentTransaction();
-		undecide(batch);
+		put_back(items, n, before);
+		w->closed = false;
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
+	pfree(before);
 	pgstat_report_stat(false);
+	if (error == NULL)
+		committed(w, items, n);
 	return error;
 }
 
-static bool write_or_halve(QcBatch batch, char **why);
-
-static bool
-write_halves(const QcBatch *batch, char **why)
+/* The words, and what there is to do about it. */
+static char *
+why_of(const ErrorData *error)
 {
-	QcBatch		first = *batch;
-	QcBatch		second = *batch;
+	char	   *words = qc_error_words(error, CurrentMemoryContext);
 
-	first.n = batch->n / 2;
-	first.cursor = NULL;		/* moves with the last of them */
-	second.items += first.n;
-	second.n -= first.n;
-	return write_or_halve(first, why) && write_or_halve(second, why);
+	return error->hint ? psprintf("%s; %s", words, error->hint) : words;
 }
 
-/* Alone with its error: the row is charged, and goes to retry or dead. */
-static bool
-charge_row(QcBatch batch, const ErrorData *error, char **why)
+static void
+block(QcItem **items, int n)
 {
-	QcItem	   *item = batch.items[0];
+	for (int i = 0; i < n; i++)
+		items[i]->outcome = QC_BLOCKED;
+}
 
-	if (item->failed != QC_FAIL_NONE)
-	{
-		/* even to note its failure failed: that is no row's fault */
-		*why = qc_error_words(error, CurrentMemoryContext);
-		return false;
-	}
+static bool
+is_passing(int sqlstate)
+{
+	return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE ||
+		ERRCODE_TO_CATEGORY(sqlstate) == ERRCODE_TRANSACTION_ROLLBACK;
+}
+
+static void write_or_halve(QcWriting *w, QcItem **items, int n);
+
+/* The row is charged, and goes to retry or dead. */
+static void
+charge_row(QcWriting *w, QcItem *item, char *words)
+{
+	ErrorData  *error;
+
 	item->failed = QC_FAIL_REJECTED;
 	item->sql_error = true;
-	item->error = qc_error_words(error, CurrentMemoryContext);
-	return write_or_halve(batch, why);
+	item->error = words;
+	error = try_once(w, &item, 1, false);
+	if (error != NULL && is_passing(error->sqlerrcode))
+		block(&item, 1);
+	else if (error != NULL)
+		w->why = why_of(error);
 }
 
-static bool
-write_or_halve(QcBatch batch, char **why)
+/*
+ * Alone with an error such as a missing right: a trigger may have raised it for
+ * this row, or every row would meet it.  What the other rows do will tell.
+ */
+static void
+suspect_row(QcWriting *w, QcItem *item, const ErrorData *error)
 {
-	ErrorData  *error = try_once(&batch);
+	w->suspect[w->nsuspects] = item;
+	w->suspicion[w->nsuspects++] = why_of(error);
+	if (w->nsuspects == MOST_SUSPECTS && !w->any_written)
+		w->why = w->suspicion[0];
+}
 
-	if (error == NULL)
-		return true;
-	if (is_lock_error(error->sqlerrcode) && !batch.skip)
+static void
+judge_suspects(QcWriting *w)
+{
+	if (w->why == NULL && w->nsuspects > 0 && !w->any_written)
+		w->why = w->suspicion[0];
+	for (int i = 0; i < w->nsuspects && w->why == NULL; i++)
+		charge_row(w, w->suspect[i], w->suspicion[i]);
+	w->nsuspects = 0;
+}
+
+static void
+handle_error(QcWriting *w, QcItem **items, int n, const ErrorData *error)
+{
+	QcErrorOf	of = qc_error_of(error->sqlerrcode);
+
+	if (is_passing(error->sqlerrcode) || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		block(items, n);
+	else if (!w->in_rows || of == QC_ERROR_SERVER)
+		w->why = why_of(error);
+	else if (n > 1)
 	{
-		batch.skip = true;
-		error = try_once(&batch);
-		if (error == NULL)
-			return true;
+		write_or_halve(w, items, n / 2);
+		write_or_halve(w, items + n / 2, n - n / 2);
 	}
-	if (is_lock_error(error->sqlerrcode))
+	else if (of == QC_ERROR_CONFIG)
+		suspect_row(w, items[0], error);
+	else
+		charge_row(w, items[0], qc_error_words(error, CurrentMemoryContext));
+	if (w->nsuspects == MOST_SUSPECTS)
+		judge_suspects(w);
+}
+
+static void
+write_or_halve(QcWriting *w, QcItem **items, int n)
+{
+	bool		skip = GetCurrentTimestamp() < careful_until;
+	ErrorData  *error;
+
+	if (w->why != NULL)
+		return;
+	error = try_once(w, items, n, skip);
+	if (error != NULL && is_passing(error->sqlerrcode) && !skip)
 	{
-		for (int i = 0; i < batch.n; i++)
-			batch.items[i]->outcome = QC_BLOCKED;
-		return true;
+		careful_until = GetCurrentTimestamp() + CAREFUL_FOR;
+		error = try_once(w, items, n, true);
 	}
-	if (!qc_is_rows_error(error->sqlerrcode))
-	{
-		*why = qc_error_words(error, CurrentMemoryContext);
-		return false;
-	}
-	if (batch.n > 1)
-		return write_halves(&batch, why);
-	return charge_row(batch, error, why);
+	if (error != NULL)
+		handle_error(w, items, n, error);
 }
 
 /* By key, so that two who lock several rows do it in the same order. */
@@ -447,20 +470,47 @@ compare_items(const void *a, const void *b)
 	return strcmp(x->kx, y->kx);
 }
 
+/* After a batch in pieces: the cursor by itself, if all before it is settled. */
+static void
+close_chunk(QcWriting *w)
+{
+	ErrorData  *error;
+
+	if (w->why != NULL || w->closed || w->backfill == NULL || w->cursor == NULL)
+		return;
+	for (int i = 0; i < w->n; i++)
+		if (is_open(w->items[i]) || w->items[i]->outcome == QC_BLOCKED)
+			return;
+	w->n = 0;
+	error = try_once(w, w->items, 0, false);
+	if (error != NULL && !is_passing(error->sqlerrcode))
+		w->why = why_of(error);
+}
+
 bool
 qc_write_back(const QcTask *task, const QcTarget *target, QcItem **items, int n,
 			  const QcBackfill *backfill, const char *cursor, char **why)
 {
-	QcBatch		batch = {task, target, items, n, backfill, cursor, false};
+	QcWriting	w = {0};
 	MemoryContext caller = CurrentMemoryContext;
-	bool		good;
 
 	Assert(!IsTransactionState());
-	*why = NULL;
-	qsort(items, n, sizeof(QcItem *), compare_items);
-	good = write_or_halve(batch, why);
+	w.task = task;
+	w.target = target;
+	w.backfill = backfill;
+	w.cursor = cursor;
+	w.items = items;
+	w.n = n;
+	pgstat_report_activity(STATE_RUNNING, "qwen_classify: writing labels");
+	if (n > 1)
+		qsort(items, n, sizeof(QcItem *), compare_items);
+	write_or_halve(&w, items, n);
+	judge_suspects(&w);
+	close_chunk(&w);
+	pgstat_report_activity(STATE_IDLE, NULL);
 	MemoryContextSwitchTo(caller);
-	return good;
+	*why = w.why;
+	return w.why == NULL;
 }
 
 void

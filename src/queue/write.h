@@ -21,14 +21,17 @@
  * Write items of one task that were answered under this version.  Order: task
  * lock and version; the fence (queue or retry rows deleted); the UPDATE as the
  * owner where hash, label and confidence are as they were read; qwen.result (keep);
- * failures to qwen.retry or qwen.dead.  If the version moved on, every item is requeued.
- * backfill (or NULL): its cursor and counts move in the same transaction when
- * cursor is not NULL.
+ * failures to qwen.retry or qwen.dead.  If the task moved on (its version, its
+ * table), every item is requeued, and the task is to be read anew.  An item with neither
+ * label nor failure is dropped: there is nothing to do for it.
  *
- * False: items that are QC_NOT_WRITTEN stay as they were and nobody is charged
- * (others of a halved batch may be written); *why (palloc'ed in the
- * caller's context) is the fault of the configuration or of the server, such
- * as a right that was taken away.
+ * backfill (or NULL): its cursor and count move when cursor is not NULL and
+ * no item is left blocked; with n = 0 that is all.
+ *
+ * False: *why (palloc'ed in the caller's context) is the fault of the
+ * configuration or of the server, such as a right that was taken away.
+ * Nobody is charged; items that are QC_NOT_WRITTEN are to be handed in again.
+ * The array is put in the order of the keys.
  */
 extern bool qc_write_back(const QcTask *task, const QcTarget *target,
 						  QcItem **items, int n,
