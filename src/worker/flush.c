@@ -214,6 +214,7 @@ flush_batch(QcWork *work)
 	{
 		QcFlight   *flight = dlist_container(QcFlight, node, dlist_pop_head_node(&work->results));
 
+		flight->item.outcome = QC_NOT_WRITTEN;
 		flushing.item[flushing.n] = &flight->item;
 		flushing.flight[flushing.n++] = flight;
 	}
@@ -225,8 +226,19 @@ flush_batch(QcWork *work)
 			settle(flushing.flight[i]);
 		return true;
 	}
+
+	/* some may have been written before the fault was met */
 	for (int i = flushing.n - 1; i >= 0; i--)
-		dlist_push_head(&work->results, &flushing.flight[i]->node);
+	{
+		if (flushing.flight[i]->item.outcome == QC_NOT_WRITTEN)
+		{
+			dlist_push_head(&work->results, &flushing.flight[i]->node);
+			continue;
+		}
+		work->nresults--;
+		qc_state.nresults--;
+		settle(flushing.flight[i]);
+	}
 	return false;
 }
 
