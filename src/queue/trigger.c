@@ -16,9 +16,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "common/compat.h"
@@ -206,6 +209,38 @@ note_label(QcTriggerInfo *info, HeapTuple row, TupleDesc desc, QcAuthor author)
 				  qc_input_hash_tuple(info->target, row, desc, info->map));
 }
 
+/*
+ * A user's BEFORE trigger with a name after ours changed the text when we had
+ * looked: the label is of another text and goes now, by an UPDATE of its own.
+ */
+static void
+clear_late(const QcTriggerInfo *info, HeapTuple row, Relation rel)
+{
+	const AttrNumber columns[] = {info->label, info->confidence, info->reason};
+	TupleDesc	desc = RelationGetDescr(rel);
+	Oid			type = TIDOID;
+	Datum		place = PointerGetDatum(&row->t_self);
+	StringInfoData sql;
+	QcAsOwner	saved;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "UPDATE ONLY %s SET",
+					 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												RelationGetRelationName(rel)));
+	for (int i = 0; i < (int) lengthof(columns); i++)
+		if (columns[i] != 0)
+			appendStringInfo(&sql, "%s %s = NULL", i ? "," : "",
+							 quote_identifier(NameStr(TupleDescAttr(desc, columns[i] - 1)->attname)));
+	appendStringInfoString(&sql, " WHERE ctid OPERATOR(pg_catalog.=) $1");
+
+	qc_as_role(&saved, rel->rd_rel->relowner);
+	SPI_connect();
+	if (SPI_execute_with_args(sql.data, 1, &type, &place, NULL, false, 0) != SPI_OK_UPDATE)
+		elog(ERROR, "could not clear a label");
+	SPI_finish();
+	qc_as_before(&saved);
+}
+
 /* An UPDATE that stands; from_k and from_kx are the row's key before it. */
 static void
 after_update(QcTriggerInfo *info, const QcChange *change, int64 from_k,
@@ -278,6 +313,11 @@ qwen_classify_after_change(PG_FUNCTION_ARGS)
 		char	   *from_kx = NULL;
 
 		qc_change_read(info, old_row, new_row, desc, &change);
+		if (change.has_label && change.input && (!change.label || qc_writing_back))
+		{
+			clear_late(info, new_row, trigger->tg_relation);
+			return PointerGetDatum(NULL);
+		}
 		if (change.key || (change.had_label && !change.has_label))
 			from_k = qc_trigger_key(info, old_row, desc, &from_kx);
 		after_update(info, &change, from_k, from_kx, new_row, desc);

@@ -267,7 +267,18 @@ sql('CREATE TRIGGER a_shout BEFORE UPDATE ON ticket FOR EACH ROW EXECUTE FUNCTIO
 is(row(1) . ' ' . row(2) . ' ' . queue(), 'a|0.9| || 1:2', 'a trigger before ours that rewrites the text');
 sql("UPDATE ticket SET body = 'text' WHERE id = 1");
 is(row(1) . ' ' . queue(), 'a|0.9| ', 'a change that the trigger undoes');
-sql('DROP TRIGGER a_shout ON ticket', 'CREATE TRIGGER a_other BEFORE INSERT OR UPDATE ON ticket FOR EACH ROW EXECUTE FUNCTION from_other()', 'UPDATE ticket SET other = 1 WHERE id = 1');
+sql('DROP TRIGGER a_shout ON ticket', "SET qwen_classify.author = 'machine'", "UPDATE ticket SET label = 'a', confidence = 0.9, reason = 'r' WHERE id = 2");
+queue();
+sql('CREATE TRIGGER zzz_shout BEFORE UPDATE ON ticket FOR EACH ROW EXECUTE FUNCTION shout()', 'SET ROLE anna', "UPDATE ticket SET body = 'text'");
+is(row(2) . ' ' . queue(), '|| 1:1 1:2', 'a trigger after ours: what was cleared too early is queued');
+sql("SET qwen_classify.author = 'machine'", "UPDATE ticket SET label = 'a', confidence = 0.9, reason = 'r' WHERE id = 2", 'ALTER TABLE ticket DISABLE TRIGGER zzz_shout',
+	"UPDATE ticket SET body = 'quiet'", "UPDATE ticket SET label = 'a', confidence = 0.9, reason = 'r' WHERE id = 2", 'ALTER TABLE ticket ENABLE TRIGGER zzz_shout', 'DELETE FROM qwen.queue',
+	'SET ROLE anna', 'UPDATE ticket SET other = NULL WHERE id = 2');
+is(row(2) . ' ' . queue(), '|| 1:2', 'a trigger after ours that rewrites the text: the label goes all the same');
+is(annotations(), '', 'and so does what was said of it');
+sql('DROP TRIGGER zzz_shout ON ticket', "UPDATE ticket SET body = 'TEXT' WHERE id = 1", "UPDATE ticket SET label = 'a', confidence = 0.9 WHERE id = 1");
+queue();
+sql('CREATE TRIGGER a_other BEFORE INSERT OR UPDATE ON ticket FOR EACH ROW EXECUTE FUNCTION from_other()', 'UPDATE ticket SET other = 1 WHERE id = 1');
 is(row(1) . ' ' . queue(), '|| 1:1', 'one that makes the text of another column');
 gives('one at the insert', 'INSERT INTO ticket (id, other) VALUES (3, 5)', '1:3');
 sql('DROP TRIGGER a_other ON ticket', 'CREATE TRIGGER zzz_no BEFORE UPDATE ON ticket FOR EACH ROW EXECUTE FUNCTION no()', 'DELETE FROM qwen.annotation');
