@@ -55,7 +55,12 @@ reset_endpoint(QcSharedEndpoint *at, Oid dbid, Oid serverid, uint64 version)
 	at->users = 0;
 	at->used_at = 0;
 	at->in_flight = 0;
+	at->background = 0;
 	at->turn = 0;
+	at->session_at = 0;
+	at->paused_until = 0;
+	memset(&at->pace, 0, sizeof(at->pace));
+	memset(&at->bucket, 0, sizeof(at->bucket));
 	at->facts_at = 0;
 	memset(&at->facts, 0, sizeof(at->facts));
 	memset(at->replica, 0, sizeof(at->replica));
@@ -118,8 +123,10 @@ give_all_back(QcSlot *slot)
 		at->replica[i].in_flight -= slot->taken[i];
 		at->in_flight -= slot->taken[i];
 	}
+	at->background -= slot->background;
 	SpinLockRelease(&at->mutex);
 
+	slot->background = 0;
 	memset(slot->taken, 0, sizeof(slot->taken));
 	if (any)
 		ConditionVariableBroadcast(&at->given);

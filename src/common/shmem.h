@@ -21,6 +21,7 @@
 #include "storage/spin.h"
 
 #include "common/facts.h"
+#include "common/pace.h"
 
 #define QC_SHARED_ENDPOINTS	64
 #define QC_SHARED_REPLICAS	16	/* QC_MAX_REPLICAS */
@@ -30,6 +31,7 @@ typedef struct QcSharedReplica
 	int			in_flight;
 	int			failures;		/* in a row */
 	TimestampTz out_until;		/* left out until then; 0: up */
+	TimestampTz failing_since;	/* first of these failures; 0: none */
 	bool		trial;			/* left out, but one request was let through */
 } QcSharedReplica;
 
@@ -45,9 +47,14 @@ typedef struct QcSharedEndpoint
 	/* guarded by the spinlock */
 	slock_t		mutex;
 	int			in_flight;
+	int			background;		/* of these, workers' */
 	int			turn;			/* where the search for a replica begins */
 	QcFacts		facts;
 	TimestampTz facts_at;		/* when they were learnt */
+	QcPace		pace;			/* how many it takes at once ... */
+	QcBucket	bucket;			/* ... and how often; clock of qc_pool_now() */
+	int64		session_at;		/* a session used it last; the same clock */
+	TimestampTz paused_until;	/* it asked all of us to wait (Retry-After), or 0 */
 	QcSharedReplica replica[QC_SHARED_REPLICAS];
 
 	ConditionVariable given;	/* a place was given back */
@@ -71,6 +78,7 @@ typedef struct QcSlot
 	bool		shared;			/* in shared memory, or our own */
 	int			holders;		/* endpoints of this process */
 	int			taken[QC_SHARED_REPLICAS];
+	int			background;		/* of these, for a worker's calls */
 	struct QcSlot *next;
 } QcSlot;
 

@@ -22,8 +22,10 @@ void
 qc_call_give_place(QcCall *call)
 {
 	if (call->replica >= 0)
-		qc_replica_give(call->endpoint, call->replica);
+		qc_replica_give(call->endpoint, call->replica, call->background);
 	call->replica = -1;
+	if (call->endpoint->suspect == call)
+		call->endpoint->suspect = NULL;
 }
 
 /* The reply was read from the answer: they come and go together. */
@@ -95,6 +97,7 @@ qc_call_create(MemoryContext parent, const QcCallSpec *spec)
 	call->prompt = spec->prompt;
 	call->budget = spec->budget;
 	call->with_reason = spec->with_reason;
+	call->background = spec->budget->patient;
 	call->replica = -1;
 	call->refining = -1;
 	call->timer.fire = qc_call_tick;
@@ -146,6 +149,16 @@ const QcVerdict *
 qc_call_verdict(const QcCall *call)
 {
 	return &call->verdict;
+}
+
+/* A call under way after a fault counts as pausing: it is the next try. */
+const QcFailure *
+qc_call_trouble(const QcCall *call)
+{
+	if (call->state == QC_CALL_DONE || call->failure.kind == QC_FAIL_NONE
+		|| qc_failure_charge(call->failure.kind) != QC_CHARGE_SERVER)
+		return NULL;
+	return call->state == QC_CALL_PAUSE || call->faults > 0 ? &call->failure : NULL;
 }
 
 bool

@@ -12,6 +12,7 @@
 
 #include "common/compat.h"
 
+#include "common/usage.h"
 #include "net/backoff.h"
 #include "net/call_state.h"
 #include "net/cut.h"
@@ -36,6 +37,44 @@ qc_call_tell_replica(QcCall *call, const QcOutcome *outcome)
 		qc_replica_failed(call->endpoint, call->replica);
 	else
 		qc_replica_answered(call->endpoint, call->replica);
+}
+
+/* What the window is to learn of it: of answers and of two faults. */
+static void
+qc_call_tell_window(const QcCall *call, const QcOutcome *outcome)
+{
+	QcEndpoint *endpoint = call->endpoint;
+	double		seconds = call->answer->seconds;
+
+	if (outcome->action == QC_ACT_READ)
+		qc_window_note(endpoint, QC_WINDOW_ANSWERED, seconds, call->background);
+	else if (outcome->action == QC_ACT_RETRY && outcome->kind == QC_FAIL_OVERLOADED)
+		qc_window_note(endpoint, QC_WINDOW_REFUSED, seconds, call->background);
+	else if (outcome->action == QC_ACT_RETRY && outcome->kind == QC_FAIL_TIMEOUT)
+		qc_window_note(endpoint, QC_WINDOW_TIMED_OUT, seconds, call->background);
+}
+
+/* The counts of qwen.usage, whatever came; a refused field is an error too. */
+static void
+qc_call_count_usage(const QcCall *call, const QcOutcome *outcome)
+{
+	const QcReply *reply = &call->reply;
+	QcUsageCounts counts = {0};
+
+	counts.requests = 1;
+	counts.prompt_tokens = Max(reply->prompt_tokens, 0);
+	counts.cached_tokens = Max(reply->cached_tokens, 0);
+	counts.output_tokens = Max(reply->output_tokens, 0);
+	counts.latency = call->answer->seconds;
+	if (outcome->action != QC_ACT_READ)
+	{
+		counts.errors = 1;
+		counts.by_class[outcome->kind] = 1;
+	}
+	qc_usage_add(call->endpoint->serverid, call->endpoint->userid, &counts);
+	if (reply->prompt_tokens > 0)
+		qc_window_settle(call->endpoint, call->tokens,
+						 counts.prompt_tokens + counts.output_tokens);
 }
 
 /* The place is given back by now, so the replica comes as an argument. */
@@ -136,7 +175,7 @@ static void
 qc_call_unreadable(QcCall *call, int replica)
 {
 	bool		again = !call->unreadable;
-	QcFailKind	kind = qc_call_impatient(call) ? QC_FAIL_PROTOCOL : QC_FAIL_BAD_ANSWER;
+	QcFailKind	kind = !call->budget->succeeded ? QC_FAIL_PROTOCOL : QC_FAIL_BAD_ANSWER;
 
 	call->unreadable = true;
 	if (call->answer->too_large)
@@ -305,7 +344,7 @@ qc_call_act(QcCall *call, const QcOutcome *outcome, int replica)
 			qc_call_downgrade(call, outcome, replica);
 			return;
 		case QC_ACT_RESEND:
-			if (!call->resent)
+			if (!call->resent && !call->alone)
 			{
 				call->resent = true;
 				qc_call_proceed(call);
@@ -371,6 +410,11 @@ qc_call_answered(QcHttp *http, void *arg)
 	received = qc_describe_received(http, &call->reply, json);
 	outcome = qc_outcome(&received, &call->shape.facts);
 	qc_call_tell_replica(call, &outcome);
+	if (!http->starved)
+	{
+		qc_call_tell_window(call, &outcome);
+		qc_call_count_usage(call, &outcome);
+	}
 	qc_call_give_place(call);
 
 	if (http->starved && qc_pool_in_flight() > 0)

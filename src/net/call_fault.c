@@ -6,8 +6,9 @@
  * The rules of design 3.2: before a statement's first answer an address where
  * nobody listens fails at once; everything else, and that too after an answer,
  * is waited out for retry_timeout, counted from the first fault since the last
- * answer to any text of the statement.  A text on which the server fails while
- * it answers others is charged itself.
+ * answer to any text of the statement.  A worker (budget->patient) waits for
+ * ever, and says nothing.  A text on which the server fails while it answers
+ * others is charged itself.
  *
  *-------------------------------------------------------------------------
  */
@@ -41,6 +42,9 @@
 #define QC_TEXT_TIMEOUTS		2
 #define QC_TEXT_ERRORS			5
 
+/* How often a text that was sent alone may end a connection. */
+#define QC_TEXT_RESETS			2
+
 /* A person waits for the first answer and wants to know what is wrong. */
 bool
 qc_call_impatient(const QcCall *call)
@@ -57,7 +61,7 @@ qc_call_out_of_patience(const QcCall *call)
 {
 	TimestampTz since = call->budget->failing_since;
 
-	return since != 0
+	return since != 0 && !call->budget->patient
 		&& GetCurrentTimestamp() - since >= call->endpoint->retry_timeout * INT64CONST(1000);
 }
 
@@ -78,6 +82,7 @@ qc_call_note_answer(QcCall *call)
 	call->budget->failing_since = 0;
 	call->endpoint->answered_at = GetCurrentTimestamp();
 	call->faults = 0;
+	call->suspicion = QC_TRUSTED;
 }
 
 /* The first fault since an answer starts the clock of retry_timeout. */
@@ -105,7 +110,7 @@ qc_call_sleep(QcCall *call)
 	const QcBudget *budget = call->budget;
 	long		ms = (long) Max(0, (call->resume_at - qc_pool_now() + 999) / 1000);
 
-	if (budget->failing_since != 0)
+	if (budget->failing_since != 0 && !budget->patient)
 	{
 		TimestampTz now = GetCurrentTimestamp();
 		TimestampTz end = budget->failing_since
@@ -132,7 +137,7 @@ qc_call_watch(QcCall *call)
 {
 	const QcBudget *budget = call->budget;
 
-	if (budget->failing_since != 0)
+	if (budget->failing_since != 0 && !budget->patient)
 		qc_timer_arm(&call->timer,
 					 Max(1, qc_call_ms_until(budget->notice_at, GetCurrentTimestamp())), false);
 	else
@@ -148,7 +153,7 @@ qc_call_notice(QcCall *call)
 	MemoryContext old;
 	const char *why = call->failure.message;
 
-	if (budget->failing_since == 0)
+	if (budget->failing_since == 0 || budget->patient)
 		return;
 	now = GetCurrentTimestamp();
 	if (now < budget->notice_at)
@@ -186,8 +191,46 @@ qc_call_suspect(QcCall *call)
 		return false;
 	if (call->suspect_since == 0 || call->endpoint->answered_at > call->suspect_since)
 		call->suspicions++;
+	if (kind == QC_FAIL_TIMEOUT && call->endpoint->answered_at > call->sent_at
+		&& call->suspicion == QC_TRUSTED)
+		call->suspicion = QC_SUSPECT;
 	call->suspect_since = GetCurrentTimestamp();
 	return call->suspicions >= (kind == QC_FAIL_TIMEOUT ? QC_TEXT_TIMEOUTS : QC_TEXT_ERRORS);
+}
+
+/*
+ * A connection broke while the server had the text: then each of those that
+ * were under way may be the one that kills it, and goes alone from now on.  A
+ * request that was sent anew because its connection was stale, and then found
+ * nobody, is one of them.  True if this text did it often enough, alone, and
+ * others passed in between: a server that is going away kills every text.
+ */
+static bool
+qc_call_kills(QcCall *call, const QcHttp *http)
+{
+	bool		connected = http != NULL && http->connected;
+
+	if (call->failure.kind != QC_FAIL_CONNECT
+		|| !(connected || (call->resent && call->faults == 1)))
+		return false;
+	if (call->alone && connected)
+	{
+		if (call->reset_since == 0 || call->endpoint->answered_at > call->reset_since)
+			call->resets++;
+		call->reset_since = GetCurrentTimestamp();
+	}
+	call->suspicion = QC_SUSPECT_ALONE;
+	return call->resets >= QC_TEXT_RESETS;
+}
+
+static void
+qc_call_charge_killer(QcCall *call)
+{
+	qc_failure_set(&call->failure, QC_FAIL_REJECTED, 0,
+				   "text kills server: the connection broke %d times while it was sent alone",
+				   call->resets);
+	qc_failure_server(&call->failure, call->endpoint->name);
+	qc_call_fail(call);
 }
 
 /* From a fault of the server to one of the row: the others go on. */
@@ -226,8 +269,7 @@ qc_call_next_pause(QcCall *call, int64 retry_after_ms)
 								   QC_LONGEST_LOADING_MS : QC_LONGEST_PAUSE_MS);
 
 	if (retry_after_ms > 0 && call->endpoint->nreplicas == 1)
-		call->endpoint->paused_until = Max(call->endpoint->paused_until,
-										   GetCurrentTimestamp() + retry_after_ms * 1000);
+		qc_window_pause(call->endpoint, retry_after_ms);
 	return ms;
 }
 
@@ -248,6 +290,8 @@ qc_call_fault(QcCall *call, const QcHttp *http)
 		qc_call_unconnected(call);
 	else if (qc_call_suspect(call))
 		qc_call_charge_text(call);
+	else if (qc_call_kills(call, http))
+		qc_call_charge_killer(call);
 	else if (qc_call_out_of_patience(call))
 		qc_call_give_up(call);
 	else

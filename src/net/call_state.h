@@ -27,6 +27,7 @@
 #include "net/probe.h"
 #include "net/replica.h"
 #include "net/shape.h"
+#include "net/window.h"
 
 typedef enum QcCallState
 {
@@ -36,6 +37,14 @@ typedef enum QcCallState
 	QC_CALL_PAUSE,
 	QC_CALL_DONE
 } QcCallState;
+
+/* A text that may be what breaks the server is sent apart from the others. */
+typedef enum QcSuspicion
+{
+	QC_TRUSTED,
+	QC_SUSPECT,					/* one at a time: it timed out while others passed */
+	QC_SUSPECT_ALONE			/* with nothing else under way: connections broke */
+} QcSuspicion;
 
 struct QcCall
 {
@@ -49,6 +58,7 @@ struct QcCall
 	char	   *text;
 	size_t		len;
 	bool		with_reason;
+	bool		background;		/* budget->patient */
 
 	QcCallState state;
 	QcTimer		timer;			/* of PLACE and PAUSE; in FLIGHT for notices */
@@ -57,6 +67,7 @@ struct QcCall
 	/* held */
 	int			replica;		/* whose place; -1: none */
 	bool		waiting;		/* counted among those that wait for a place */
+	bool		waiting_alone;	/* counted in endpoint->suspects */
 	QcProbe    *probe;
 	QcHttp	   *http;			/* under way */
 	QcHttp	   *answer;			/* ended, being judged */
@@ -85,6 +96,12 @@ struct QcCall
 	int64		first_sent;		/* of qc_pool_now(); 0: not yet */
 	TimestampTz suspect_since;	/* last fault that may be this text's, or 0 */
 	int			suspicions;		/* how often others passed in between */
+	QcSuspicion suspicion;
+	bool		alone;			/* the last request was sent so */
+	int			resets;			/* alone, with others that passed in between */
+	TimestampTz reset_since;	/* the last of them, or 0 */
+	TimestampTz sent_at;		/* of the last request */
+	double		tokens;			/* that it was estimated to cost */
 
 	/* follow-up requests that settle a subtree (option exact) */
 	int			refining;		/* the subtree; -1: none */

@@ -32,6 +32,9 @@ static int	nwaiting = 0;
 void
 qc_call_stop_waiting(QcCall *call)
 {
+	if (call->waiting_alone)
+		call->endpoint->suspects--;
+	call->waiting_alone = false;
 	if (!call->waiting)
 		return;
 	call->waiting = false;
@@ -39,7 +42,7 @@ qc_call_stop_waiting(QcCall *call)
 		qc_replica_wait_cancel();
 }
 
-/* max_concurrency is reached: come again when a place is given back. */
+/* The window is full: come again when a place is given back. */
 static void
 qc_call_wait_place(QcCall *call)
 {
@@ -52,23 +55,79 @@ qc_call_wait_place(QcCall *call)
 	qc_timer_arm(&call->timer, QC_PLACE_POLL_MS, true);
 }
 
+/*
+ * Suspects go one at a time; those that may have broken connections go with
+ * nothing else of this process under way, and nothing starts beside them.
+ */
+static bool
+qc_call_may_go(QcCall *call)
+{
+	QcEndpoint *endpoint = call->endpoint;
+	const QcCall *suspect = endpoint->suspect;
+
+	switch (call->suspicion)
+	{
+		case QC_TRUSTED:
+			return endpoint->suspects == 0
+				&& (suspect == NULL || suspect->suspicion != QC_SUSPECT_ALONE);
+		case QC_SUSPECT:
+			return endpoint->suspects == 0 && suspect == NULL;
+		case QC_SUSPECT_ALONE:
+			return suspect == NULL && qc_window_ours(endpoint) == 0;
+	}
+	return true;
+}
+
+/* As the only one, or not; the others wait behind the next one. */
+static void
+qc_call_wait_turn(QcCall *call)
+{
+	if (call->suspicion == QC_SUSPECT_ALONE && !call->waiting_alone)
+	{
+		call->waiting_alone = true;
+		call->endpoint->suspects++;
+	}
+	qc_call_wait_place(call);
+}
+
+/* Before the first answer, what a request costs is a guess by its length. */
+#define QC_GUESSED_TOKENS(len)	(200 + (len) / 4.0)
+
 /* Take a place; waiting for one is prepared before the last look. */
 static int
 qc_call_take(QcCall *call, long *wait_ms)
 {
 	QcEndpoint *endpoint = call->endpoint;
-	int			replica = qc_replica_take(endpoint, wait_ms);
+	QcTake		how = {0};
+	int			replica;
 
+	how.background = call->background;
+	how.tokens = QC_GUESSED_TOKENS(call->len);
+	replica = qc_replica_take(endpoint, &how);
 	if (replica == QC_TAKE_FULL)
 	{
 		qc_replica_wait_prepare(endpoint);
-		replica = qc_replica_take(endpoint, wait_ms);
+		replica = qc_replica_take(endpoint, &how);
 	}
 
 	/* Whoever has had no answer yet wants to know now, not in 30 s. */
 	if (replica == QC_TAKE_OUT && qc_call_impatient(call))
-		replica = qc_replica_take_any(endpoint);
+	{
+		how.any = true;
+		replica = qc_replica_take(endpoint, &how);
+	}
+	call->tokens = how.tokens;
+	*wait_ms = how.wait_ms;
 	return replica;
+}
+
+/* It is no fault to have spent the minute's requests: wait for the next. */
+static void
+qc_call_wait_limit(QcCall *call, long ms)
+{
+	qc_call_stop_waiting(call);
+	call->state = QC_CALL_PLACE;
+	qc_timer_arm(&call->timer, ms, false);
 }
 
 /* The server asked all of us to wait (Retry-After), or failed a moment ago. */
@@ -88,16 +147,39 @@ qc_call_wait_out(QcCall *call, QcFailKind kind, long ms)
 	qc_call_pause(call, ms);
 }
 
+/* What was taken, or for what to wait. */
+static void
+qc_call_took(QcCall *call, int replica, long wait_ms)
+{
+	switch (replica)
+	{
+		case QC_TAKE_FULL:
+			qc_call_wait_place(call);
+			return;
+		case QC_TAKE_OUT:
+			qc_call_wait_out(call, QC_FAIL_CONNECT, wait_ms);
+			return;
+		case QC_TAKE_LIMITED:
+			qc_call_wait_limit(call, wait_ms);
+			return;
+	}
+	call->replica = replica;
+	qc_call_stop_waiting(call);
+	call->alone = call->suspicion == QC_SUSPECT_ALONE;
+	if (call->suspicion != QC_TRUSTED)
+		call->endpoint->suspect = call;
+}
+
 /*
  * Get a place at a replica, or wait for one: for descriptors of this process,
- * for the end of a pause that the server asked for, for max_concurrency, for
- * a replica that is not left out.  False: the call waits.
+ * for the end of a pause that the server asked for, for the window, for the
+ * minute's rates, for a replica that is not left out.  False: the call waits.
  */
 static bool
 qc_call_get_place(QcCall *call)
 {
-	long		wait_ms = 0;
-	TimestampTz paused_until = call->endpoint->paused_until;
+	long		wait_ms;
+	int			replica;
 
 	if (call->replica >= 0)
 		return true;
@@ -106,26 +188,19 @@ qc_call_get_place(QcCall *call)
 		qc_call_wait_place(call);
 		return false;
 	}
-	if (paused_until != 0)
+	wait_ms = qc_window_paused_ms(call->endpoint);
+	if (wait_ms > 0)
 	{
-		TimestampTz now = GetCurrentTimestamp();
-
-		if (now < paused_until)
-		{
-			qc_call_wait_out(call, QC_FAIL_OVERLOADED, (long) ((paused_until - now) / 1000) + 1);
-			return false;
-		}
-		call->endpoint->paused_until = 0;
+		qc_call_wait_out(call, QC_FAIL_OVERLOADED, wait_ms);
+		return false;
 	}
-
-	call->replica = qc_call_take(call, &wait_ms);
-	if (call->replica == QC_TAKE_FULL)
-		qc_call_wait_place(call);
-	else if (call->replica == QC_TAKE_OUT)
-		qc_call_wait_out(call, QC_FAIL_CONNECT, wait_ms);
-	else
-		qc_call_stop_waiting(call);
-	call->replica = Max(call->replica, -1);
+	if (!qc_call_may_go(call))
+	{
+		qc_call_wait_turn(call);
+		return false;
+	}
+	replica = qc_call_take(call, &wait_ms);
+	qc_call_took(call, replica, wait_ms);
 	return call->replica >= 0;
 }
 
@@ -288,6 +363,7 @@ qc_call_send(QcCall *call)
 	call->http = qc_http_start(call->endpoint, call->replica, kind->at_root, kind->path,
 							   body, qc_call_answered, call);
 	call->state = QC_CALL_FLIGHT;
+	call->sent_at = GetCurrentTimestamp();
 	call->was_cut |= call->shape.was_cut;
 
 	budget->requests++;

@@ -60,7 +60,9 @@ typedef struct QcEndpoint
 	/* options */
 	QcApi		api;			/* as given; QC_API_AUTO: look */
 	char	   *model;			/* NULL: the first that the server lists */
-	int			max_concurrency;	/* 0: no limit of ours */
+	int			max_concurrency;	/* 0: the window finds it */
+	int			requests_per_minute;	/* 0: no limit */
+	int			tokens_per_minute;	/* 0: no limit */
 	int			connect_timeout;	/* ms */
 	int			request_timeout;	/* ms */
 	int			retry_timeout;	/* ms */
@@ -82,7 +84,8 @@ typedef struct QcEndpoint
 
 	/* kept by the calls of this process */
 	TimestampTz answered_at;	/* last answer to any text */
-	TimestampTz paused_until;	/* as its Retry-After said, or 0 */
+	struct QcCall *suspect;		/* under way alone, or NULL */
+	int			suspects;		/* calls that wait to be that */
 } QcEndpoint;
 
 /*

@@ -13,11 +13,16 @@
 #include "storage/condition_variable.h"
 #include "utils/timestamp.h"
 
+#include "net/pool.h"
 #include "net/replica.h"
+#include "net/window.h"
 
 /* How long a failed replica is left out: 0.5 s, doubled at each failure. */
 #define FIRST_OUT_MS	500
 #define LONGEST_OUT_MS	30000
+
+/* A session that used the endpoint so long ago may come again. */
+#define SESSION_US		(5 * INT64CONST(1000000))
 
 /* Doubled with each failure, as long as that is shorter than the longest. */
 static int64
@@ -77,84 +82,151 @@ count_in(QcSharedEndpoint *at, int i, int n, TimestampTz now)
 	}
 }
 
-/* When the first of the replicas may be tried again. */
-static TimestampTz
-first_return(const QcSharedEndpoint *at, int n)
+/* Milliseconds until the first of the replicas may be tried again. */
+static long
+first_return(const QcSharedEndpoint *at, int n, TimestampTz now)
 {
 	TimestampTz first = at->replica[0].out_until;
 
 	for (int i = 1; i < n; i++)
 		first = Min(first, at->replica[i].out_until);
-	return first;
+	return Max(1, (long) ((first - now) / 1000) + 1);
+}
+
+/*
+ * Places that are free for this kind of call.  A worker leaves some to
+ * sessions that are there; one it may have whatever they do.
+ */
+static int
+free_places(const QcSharedEndpoint *at, const QcPaceTerms *terms, bool background, int64 now)
+{
+	int			window = qc_pace_window(&at->pace, terms, background);
+	int			room = window - at->in_flight;
+
+	if (!background)
+		return room;
+	if (at->session_at != 0 && now - at->session_at < SESSION_US)
+		room -= qc_pace_reserve(window);
+	if (room <= 0 && at->background == 0
+		&& at->in_flight < qc_pace_window(&at->pace, terms, false))
+		room = 1;
+	return room;
+}
+
+/* What stands in the way, or the replica to take; under the lock. */
+static int
+look(QcEndpoint *endpoint, QcTake *how, int *room, long *wait_ms)
+{
+	QcSharedEndpoint *at = endpoint->slot->at;
+	QcPaceTerms terms = qc_window_terms(endpoint, &at->facts);
+	QcRates		rates = qc_window_rates(endpoint);
+	TimestampTz now = how->now;
+	int			chosen;
+
+	qc_pace_advance(&at->pace, at->in_flight, how->clock);
+	if (at->bucket.usual_tokens > 0)
+		how->tokens = at->bucket.usual_tokens;
+	*room = free_places(at, &terms, how->background, how->clock);
+	if (*room <= 0)
+		return QC_TAKE_FULL;
+	if (rates.requests > 0 || rates.tokens > 0)
+	{
+		qc_bucket_fill(&at->bucket, &rates, how->clock);
+		*wait_ms = qc_bucket_wait(&at->bucket, &rates, how->tokens);
+		if (*wait_ms > 0)
+			return QC_TAKE_LIMITED;
+		*room = qc_bucket_room(&at->bucket, &rates, how->tokens, *room);
+	}
+	chosen = choose(at, endpoint->nreplicas, now, how->any);
+	if (chosen < 0)
+	{
+		*wait_ms = first_return(at, endpoint->nreplicas, now);
+		return QC_TAKE_OUT;
+	}
+	if (at->replica[chosen].failures > 0)
+		*room = 1;
+	return chosen;
 }
 
 /*
  * The count of what this process took is raised after the lock is let go: no
  * interrupt is served in between, and a crash resets shared memory anyway.
  */
-static int
-take(QcEndpoint *endpoint, long *wait_ms, bool any)
+int
+qc_replica_take(QcEndpoint *endpoint, QcTake *how)
 {
 	QcSlot	   *slot = endpoint->slot;
 	QcSharedEndpoint *at = slot->at;
-	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz first = 0;
 	int			chosen;
+	int			room;
 
+	how->now = GetCurrentTimestamp();
+	how->clock = qc_pool_now();
+	how->wait_ms = 0;
 	SpinLockAcquire(&at->mutex);
-	if (endpoint->max_concurrency > 0 && at->in_flight >= endpoint->max_concurrency)
-		chosen = QC_TAKE_FULL;
-	else
+	chosen = look(endpoint, how, &room, &how->wait_ms);
+	if (chosen >= 0)
 	{
-		chosen = choose(at, endpoint->nreplicas, now, any);
-		if (chosen >= 0)
-			count_in(at, chosen, endpoint->nreplicas, now);
+		count_in(at, chosen, endpoint->nreplicas, how->now);
+		qc_bucket_spend(&at->bucket, how->tokens);
+		if (how->background)
+			at->background++;
 		else
-		{
-			chosen = QC_TAKE_OUT;
-			first = first_return(at, endpoint->nreplicas);
-		}
+			at->session_at = how->clock;
 	}
 	SpinLockRelease(&at->mutex);
 
 	if (chosen >= 0)
+	{
 		slot->taken[chosen]++;
-	if (chosen == QC_TAKE_OUT && wait_ms)
-		*wait_ms = Max(1, (long) ((first - now) / 1000) + 1);
+		if (how->background)
+			slot->background++;
+	}
 	return chosen;
 }
 
+/* The same without taking. */
 int
-qc_replica_take(QcEndpoint *endpoint, long *wait_ms)
+qc_replica_look(QcEndpoint *endpoint, QcTake *how, int *room)
 {
-	return take(endpoint, wait_ms, false);
-}
+	QcSharedEndpoint *at = endpoint->slot->at;
+	int			chosen;
 
-int
-qc_replica_take_any(QcEndpoint *endpoint)
-{
-	return take(endpoint, NULL, true);
+	how->now = GetCurrentTimestamp();
+	how->clock = qc_pool_now();
+	how->wait_ms = 0;
+	SpinLockAcquire(&at->mutex);
+	chosen = look(endpoint, how, room, &how->wait_ms);
+	SpinLockRelease(&at->mutex);
+	return chosen;
 }
 
 /* From reset callbacks too: nothing here throws. */
 void
-qc_replica_give(QcEndpoint *endpoint, int replica)
+qc_replica_give(QcEndpoint *endpoint, int replica, bool background)
 {
 	QcSlot	   *slot = endpoint->slot;
 	QcSharedEndpoint *at = slot->at;
+	int64		clock = qc_pool_now();
 
 	/* given back already, because the process is ending */
 	if (slot->taken[replica] == 0)
 		return;
 	slot->taken[replica]--;
+	if (background)
+		slot->background--;
 
 	SpinLockAcquire(&at->mutex);
+	qc_pace_advance(&at->pace, at->in_flight, clock);
 	at->replica[replica].in_flight--;
 	at->in_flight--;
+	if (background)
+		at->background--;
 	SpinLockRelease(&at->mutex);
 
-	if (endpoint->max_concurrency > 0)
-		ConditionVariableSignal(&at->given);
+	/* two: while the window grows, each answer makes room for two */
+	ConditionVariableSignal(&at->given);
+	ConditionVariableSignal(&at->given);
 }
 
 /*
@@ -171,7 +243,8 @@ qc_replica_failed(QcEndpoint *endpoint, int replica)
 	SpinLockAcquire(&at->mutex);
 	if (r->trial || is_up(r, now))
 	{
-		r->failures++;
+		if (r->failures++ == 0)
+			r->failing_since = now;
 		r->out_until = now + out_us(r->failures);
 		r->trial = false;
 	}
@@ -187,6 +260,7 @@ qc_replica_answered(QcEndpoint *endpoint, int replica)
 
 	SpinLockAcquire(&at->mutex);
 	r->failures = 0;
+	r->failing_since = 0;
 	r->out_until = 0;
 	r->trial = false;
 	SpinLockRelease(&at->mutex);

@@ -16,24 +16,38 @@
 
 #include "net/endpoint.h"
 
-/* No place: max_concurrency is reached, or all replicas are left out. */
+/*
+ * No place: the window (or max_concurrency) is full, all replicas are left
+ * out, or the minute's requests or tokens are spent.
+ */
 #define QC_TAKE_FULL	(-1)
 #define QC_TAKE_OUT		(-2)
+#define QC_TAKE_LIMITED	(-3)
+
+typedef struct QcTake
+{
+	bool		background;		/* a worker's call */
+	bool		any;			/* a replica that is left out will do */
+	double		tokens;			/* what the request may cost: guessed, and then
+								 * what the latest answers did */
+	long		wait_ms;		/* out: for OUT and LIMITED */
+	TimestampTz now;			/* private */
+	int64		clock;			/* private */
+} QcTake;
 
 /*
  * Take a place at the replica with the fewest requests outstanding that is
- * not left out; QC_TAKE_FULL when max_concurrency is reached (then wait: the
- * latch is set when a place is given back) or QC_TAKE_OUT when all replicas are
- * left out (*wait_ms: until the first may be tried again).
+ * not left out; QC_TAKE_FULL when the window is full (then wait: the latch is
+ * set when a place is given back).  any: for a statement that has had no
+ * answer yet and wants to know now whether the server is there.
  */
-extern int	qc_replica_take(QcEndpoint *endpoint, long *wait_ms);
+extern int	qc_replica_take(QcEndpoint *endpoint, QcTake *how);
 
-/*
- * The same, left out or not: for a statement that has had no answer yet and
- * wants to know now whether the server is there.  QC_TAKE_FULL or a replica.
- */
-extern int	qc_replica_take_any(QcEndpoint *endpoint);
-extern void qc_replica_give(QcEndpoint *endpoint, int replica);
+/* What taking would return, and for how many calls there is room. */
+extern int	qc_replica_look(QcEndpoint *endpoint, QcTake *how, int *room);
+
+/* background as when it was taken. */
+extern void qc_replica_give(QcEndpoint *endpoint, int replica, bool background);
 
 /* How it went: a failed replica is left out, 0.5 s doubling to 30 s. */
 extern void qc_replica_failed(QcEndpoint *endpoint, int replica);
