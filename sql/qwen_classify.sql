@@ -572,3 +572,55 @@ COMMENT ON FUNCTION qwen.resume(text) IS
 'go on after a pause, or after a stop whose reason is mended';
 
 -- ==== views ====
+
+CREATE FUNCTION qwen.progress_rows(
+	OUT task text,
+	OUT relation regclass,
+	OUT waiting bigint,
+	OUT in_flight bigint,
+	OUT done bigint,
+	OUT undecided bigint,
+	OUT failed bigint,
+	OUT cut bigint,
+	OUT stale bigint,
+	OUT rows_per_s float8,
+	OUT eta interval,
+	OUT oldest interval,
+	OUT state text,
+	OUT since timestamptz,
+	OUT why text,
+	OUT source text,
+	OUT last_error text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_progress'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 10;
+
+CREATE VIEW qwen.progress AS
+SELECT task, relation, waiting, in_flight, done, undecided, failed, cut, stale, rows_per_s,
+	eta, oldest, state, since::timestamptz(0) AS since, why, source, last_error
+FROM qwen.progress_rows();
+GRANT SELECT ON qwen.progress TO PUBLIC;
+
+CREATE FUNCTION qwen.failed_rows(
+	OUT task text,
+	OUT relation regclass,
+	OUT key text,
+	OUT class text,
+	OUT message text,
+	OUT attempts integer,
+	OUT dead_at timestamptz,
+	OUT next_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_failed'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 1000;
+
+CREATE VIEW qwen.failed AS
+SELECT task, key, class, message, attempts, dead_at::timestamptz(0) AS dead_at,
+	next_at::timestamptz(0) AS next_at, relation
+FROM qwen.failed_rows();
+GRANT SELECT ON qwen.failed TO PUBLIC;
+
+COMMENT ON VIEW qwen.progress IS
+'how far each task is: rows that wait, rate, time left, what it is doing and why';
+COMMENT ON VIEW qwen.failed IS
+'rows that could not be labelled: dead (until their text changes, or qwen.retry), or with the time of the next try';

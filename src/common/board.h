@@ -78,7 +78,7 @@ typedef struct QcBoardTask
 	slock_t		mutex;			/* guards the rest */
 	QcTaskActivity activity;
 	TimestampTz since;			/* in this activity */
-	char		why[256];		/* server encoding; "" or the reason */
+	char		why[512];		/* server encoding; "" or the reason */
 	char		last_error[256];
 	char		source[16];		/* of the confidence: qc_source_name, or "" */
 	bool		waiting_exact;	/* waiting counts all (no unread part of the queue) */

@@ -373,6 +373,12 @@ qc_failure_reason(const QcFailure *failure)
 	return psprintf("%s. %s%s", failure->message, speaker(failure), failure->detail);
 }
 
+char *
+qc_failure_hint(const QcFailure *failure)
+{
+	return rule_of(failure->kind)->hint ? hint_for(failure) : NULL;
+}
+
 /*
  * Everything is converted before the error is built: a throw from within
  * ereport's arguments would lose the failure for another one.
@@ -383,7 +389,7 @@ qc_failure_raise(const QcFailure *failure)
 	const QcFailRule *r = rule_of(failure->kind);
 	char	   *message = qc_utf8_to_server(failure->message);
 	char	   *detail = failure->detail[0] ? qc_utf8_to_server(failure->detail) : NULL;
-	char	   *hint = r->hint ? hint_for(failure) : NULL;
+	char	   *hint = qc_failure_hint(failure);
 
 	ereport(ERROR,
 			(errcode(r->sqlstate),

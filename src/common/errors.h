@@ -48,6 +48,9 @@ extern void qc_failure_words(QcFailure *failure, const char *words, const char *
 /* What a row's column reason says: message and detail as one text, palloc'ed. */
 extern char *qc_failure_reason(const QcFailure *failure);
 
+/* What the user is to type, palloc'ed; NULL: nothing helps. */
+extern char *qc_failure_hint(const QcFailure *failure);
+
 /* Raise it as an ERROR with its SQLSTATE, detail and the kind's hint. */
 pg_noreturn extern void qc_failure_raise(const QcFailure *failure);
 

@@ -320,7 +320,13 @@ static void
 put_off(QcWork *work, const QcFailure *failure)
 {
 	if (qc_failure_charge(failure->kind) == QC_CHARGE_USER)
-		qc_work_fault(work, QC_FAULT_SERVER, qc_failure_reason(failure));
+	{
+		char	   *reason = qc_failure_reason(failure);
+		char	   *hint = qc_failure_hint(failure);
+
+		qc_work_fault(work, QC_FAULT_SERVER,
+					  hint ? psprintf("%s. %s", reason, hint) : reason);
+	}
 	else
 		work->again_at = qc_pool_now() + QC_SERVER_PAUSE;
 }

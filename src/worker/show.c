@@ -157,7 +157,7 @@ show_work(QcWork *work)
 	double		rate = rate_of(work);
 	TimestampTz oldest = oldest_of(work);
 	TimestampTz now = GetCurrentTimestamp();
-	char		words[256];
+	char		words[sizeof(((QcBoardTask *) NULL)->why)];
 
 	if (board == NULL)
 		return;

@@ -116,7 +116,7 @@ qc_work_error(QcWork *work, ErrorData *error)
 	initStringInfo(&why);
 	appendStringInfoString(&why, error->message);
 	if (error->hint)
-		appendStringInfo(&why, "; %s", error->hint);
+		appendStringInfo(&why, ". %s", error->hint);
 	qc_work_fault(work, QC_FAULT_SQL, why.data);
 	pfree(why.data);
 }
