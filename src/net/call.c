@@ -167,12 +167,6 @@ qc_call_was_cut(const QcCall *call)
 	return call->was_cut;
 }
 
-const QcFailure *
-qc_call_trouble(const QcCall *call)
-{
-	return call->failure.kind != QC_FAIL_NONE ? &call->failure : NULL;
-}
-
 void
 qc_call_free(QcCall *call)
 {

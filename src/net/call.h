@@ -44,14 +44,12 @@ extern bool qc_call_done(const QcCall *call);
 /* After it is done: NULL or the failure; the verdict is valid only without one. */
 extern const QcFailure *qc_call_failure(const QcCall *call);
 extern const QcVerdict *qc_call_verdict(const QcCall *call);
+extern bool qc_call_was_cut(const QcCall *call);
+
 /*
  * While it is not done: the server's fault that it waits out, or NULL.  For a
  * worker's view, since its calls (budget->patient) wait without a word.
  */
-extern const QcFailure *qc_call_trouble(const QcCall *call);
-extern bool qc_call_was_cut(const QcCall *call);
-
-/* While it is under way: what it ran into last and is waiting out, or NULL. */
 extern const QcFailure *qc_call_trouble(const QcCall *call);
 
 /* Abort if under way, and free at once. */
