@@ -19,10 +19,10 @@
 #include "utils/memutils.h"
 
 #include "net/pool.h"
+#include "net/window.h"
 #include "worker/state.h"
 
 #define QC_LEAST_FETCH		16
-#define QC_WINDOW			16
 #define QC_SERVER_PAUSE		(1 * QC_S)
 
 typedef struct QcUnderWay
@@ -32,23 +32,6 @@ typedef struct QcUnderWay
 } QcUnderWay;
 
 /* ---- room ---- */
-
-/* Calls of all tasks to one endpoint. */
-static int
-flying_to(const QcEndpoint *endpoint)
-{
-	int			n = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &qc_state.works)
-	{
-		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
-
-		if (work->endpoint == endpoint)
-			n += work->nflying;
-	}
-	return n;
-}
 
 /* How many more requests this task may send now. */
 static int
@@ -63,9 +46,9 @@ room_of(const QcWork *work)
 		room = Min(room, 1 - qc_state.nflying);
 	if (work->fault == QC_FAULT_SERVER)
 		room = Min(room, 1 - work->nflying);
-	if (work->endpoint == NULL)
+	if (work->endpoint == NULL || room <= 0)
 		return Min(room, 1);
-	return Min(room, QC_WINDOW - flying_to(work->endpoint));
+	return Min(room, qc_window_room(work->endpoint, true));
 }
 
 /* ---- equal texts ---- */
@@ -250,6 +233,15 @@ qc_send(void)
 	return any;
 }
 
+/* Something that ends wakes us anyway. */
+static int64
+window_due(QcEndpoint *endpoint, int64 now)
+{
+	long		ms = qc_window_wait_ms(endpoint);
+
+	return ms <= 0 ? QC_NEVER_AT : now + ms * QC_MS;
+}
+
 /* When a task that waits after a fault is to be tried again. */
 int64
 qc_send_due(void)
@@ -262,8 +254,12 @@ qc_send_due(void)
 	{
 		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
 
-		if (work->again_at > now && has_more(work))
+		if (!has_more(work))
+			continue;
+		if (work->again_at > now)
 			due = Min(due, work->again_at);
+		else if (work->endpoint != NULL && qc_work_takes(work))
+			due = Min(due, window_due(work->endpoint, now));
 	}
 	return due;
 }

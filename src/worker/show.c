@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "net/pool.h"
+#include "net/window.h"
 #include "worker/state.h"
 
 #define QC_SHOW_EVERY	(250 * QC_MS)
@@ -137,6 +138,15 @@ activity_of(QcWork *work, const char **why)
 	{
 		*why = trouble_of(work);
 		return QC_TASK_SERVER_DOWN;
+	}
+	if (work->endpoint != NULL && waiting_of(work) > 0 &&
+		qc_window_state(work->endpoint) == QC_SERVER_LIMITED)
+	{
+		static char limit[256];
+
+		qc_window_why(work->endpoint, limit, sizeof(limit));
+		*why = limit;
+		return QC_TASK_LIMITED;
 	}
 	if (qc_state.safe_until != 0 && waiting_of(work) + work->nflying > 0)
 	{
