@@ -534,14 +534,14 @@ CREATE FUNCTION qwen.backfill(
 	task text,
 	max_rows bigint DEFAULT NULL,
 	filter text DEFAULT NULL)
-RETURNS void
+RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_backfill'
 LANGUAGE C VOLATILE;
 
 CREATE FUNCTION qwen.relabel(
 	task text,
 	filter text DEFAULT NULL)
-RETURNS void
+RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_relabel'
 LANGUAGE C VOLATILE;
 
@@ -560,6 +560,13 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_resume'
 LANGUAGE C VOLATILE;
 
+-- A procedure: a function would hold a snapshot for as long as it waits.
+CREATE PROCEDURE qwen.wait(task text, timeout interval DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'qwen_classify_wait'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE qwen.wait(text, interval) IS
+'come back when every row that waits has its label, or cannot get one';
 COMMENT ON FUNCTION qwen.backfill(text, bigint, text) IS
 'label the rows that are there already; max_rows first for a look, 0 ends it';
 COMMENT ON FUNCTION qwen.relabel(text, text) IS

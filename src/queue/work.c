@@ -10,6 +10,8 @@
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "access/tableam.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "common/compat.h"
 #include "executor/spi.h"
@@ -125,6 +127,45 @@ end_backfill(const QcTask *task)
 	qc_board_config_changes();
 }
 
+/* Rows of the table, about; -1: nobody knows. */
+static double
+rows_about(Oid relid)
+{
+	Relation	rel = relation_open(relid, AccessShareLock);
+	double		rows = rel->rd_rel->reltuples;
+
+	if (rel->rd_rel->relkind == RELKIND_RELATION)
+	{
+		BlockNumber pages;
+		double		visible;
+
+		table_relation_estimate_size(rel, NULL, &pages, &rows, &visible);
+	}
+	relation_close(rel, AccessShareLock);
+	return rows;
+}
+
+/* What happens now, in a sentence. */
+static Datum
+begun(const QcTask *task, const QcTarget *target, const char *what)
+{
+	StringInfoData s;
+	double		rows = rows_about(target->relid);
+
+	if (qc_board == NULL)
+		ereport(NOTICE,
+				(errmsg("there is no worker: the library is not preloaded"),
+				 errhint("Add qwen_classify to shared_preload_libraries in postgresql.conf and restart the server.")));
+	initStringInfo(&s);
+	appendStringInfo(&s, "%s of %s begins", what, target->rel_sql);
+	if (rows >= 0)
+		appendStringInfo(&s, ", about %.0f rows", rows);
+	if (task->paused || task->stopped != NULL)
+		appendStringInfo(&s, ", when the task goes on: SELECT qwen.resume(%s)",
+						 quote_literal_cstr(task->name));
+	return CStringGetTextDatum(s.data);
+}
+
 /* qwen.backfill(task, max_rows, filter) */
 Datum
 qwen_classify_backfill(PG_FUNCTION_ARGS)
@@ -136,7 +177,7 @@ qwen_classify_backfill(PG_FUNCTION_ARGS)
 	if (max_rows == 0)
 	{
 		end_backfill(task);
-		PG_RETURN_VOID();
+		return CStringGetTextDatum("no rows are backfilled any more");
 	}
 	if (max_rows < -1)
 		ereport(ERROR,
@@ -144,7 +185,7 @@ qwen_classify_backfill(PG_FUNCTION_ARGS)
 				 errmsg("max_rows must not be negative"),
 				 errhint("NULL means all rows; 0 ends a backfill that is under way.")));
 	open_backfill(task, "label", filter_sql(fcinfo, 2, target), max_rows);
-	PG_RETURN_VOID();
+	return begun(task, target, "backfill");
 }
 
 /* qwen.relabel(task, filter) */
@@ -162,7 +203,7 @@ qwen_classify_relabel(PG_FUNCTION_ARGS)
 				 errhint("Type: SELECT qwen.alter_task('%s', keep => true), or set the labels to NULL that are to be made anew.",
 						 task->name)));
 	open_backfill(task, "relabel", filter_sql(fcinfo, 1, target), -1);
-	PG_RETURN_VOID();
+	return begun(task, target, "relabel");
 }
 
 /* Dead and waiting rows, all of them, into the queue. */

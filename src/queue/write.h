@@ -50,11 +50,17 @@ extern void qc_backfill_close(int32 task, const char *message);
 /* Add to qwen.tally and qwen.usage what was counted since the last time. */
 extern void qc_write_counts(void);
 
-/* VACUUM qwen.queue if autovacuum has not for 5 min and it has > 100k dead rows. */
+/*
+ * VACUUM qwen.queue if autovacuum has not for 5 min and it has > 100k dead
+ * rows.  Begins and ends its own transactions.
+ */
 extern void qc_queue_vacuum(void);
 
-/* Delete void results and annotations of dropped keys, a slice at a time. */
-extern void qc_housekeep(const QcTask *task, const QcTarget *target);
+/*
+ * Delete what is kept of rows that are gone or have another text, a few slices
+ * a call, each a transaction of its own.  Throws if somebody is in the way.
+ */
+extern void qc_housekeep(const QcTask *task);
 
 /* Attempts and delays of queue.md 5.6: may this failure be tried again, and when? */
 extern bool qc_retry_next(QcFailKind kind, bool sql_error, int attempts,

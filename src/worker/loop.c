@@ -102,10 +102,37 @@ write_counts(void *arg)
 }
 
 static void
+vacuum_queue(void *arg)
+{
+	(void) arg;
+	qc_queue_vacuum();
+}
+
+/* What is kept of rows that are gone: one task a minute, in turn. */
+static void
+keep_house(void *arg)
+{
+	static int	turn = 0;
+	int			i = 0;
+	dlist_iter	iter;
+
+	(void) arg;
+	turn++;
+	dlist_foreach(iter, &qc_state.works)
+	{
+		if (i++ == turn % qc_state.nworks)
+			qc_housekeep(dlist_container(QcWork, node, iter.cur)->task);
+	}
+}
+
+static void
 every_minute(void)
 {
-	ErrorData  *error = qc_work_try(write_counts, NULL);
+	static void (*const steps[]) (void *) = {write_counts, vacuum_queue, keep_house};
+	ErrorData  *error = NULL;
 
+	for (int i = 0; i < (int) lengthof(steps) && error == NULL; i++)
+		error = qc_work_try(steps[i], NULL);
 	qc_state.minute_at = qc_pool_now() + QC_MINUTE;
 	qc_loops_forget_old();
 	if (error != NULL)
