@@ -523,8 +523,23 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_detach'
 LANGUAGE C VOLATILE;
 
+-- Before or after attach; without a measured rate it sends 16 texts.
+CREATE FUNCTION qwen.estimate(
+	task text,
+	relation regclass DEFAULT NULL,
+	input text DEFAULT NULL,
+	OUT rows bigint,
+	OUT distinct_texts bigint,
+	OUT rows_per_second float8,
+	OUT hours float8)
+RETURNS record
+AS 'MODULE_PATHNAME', 'qwen_classify_estimate'
+LANGUAGE C VOLATILE;
+
 COMMENT ON FUNCTION qwen.attach(text, regclass, text, text, text, text, boolean, text) IS
 'label new and changed rows of a table in the background';
+COMMENT ON FUNCTION qwen.estimate(text, regclass, text) IS
+'how many rows and different texts a table has, and how long they take';
 COMMENT ON FUNCTION qwen.detach(text) IS
 'label a table no more; its columns and labels stay';
 

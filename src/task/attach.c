@@ -11,18 +11,23 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xact.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "common/compat.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "storage/proc.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "common/board.h"
 #include "task/attach.h"
@@ -32,7 +37,7 @@
 PG_FUNCTION_INFO_V1(qwen_classify_attach);
 PG_FUNCTION_INFO_V1(qwen_classify_detach);
 
-#define LOCK_TIMEOUT "2s"
+#define LOCK_TIMEOUT_MS 2000
 
 /* Rows that existing => 'people' notes at a time. */
 #define ROWS_AT_ONCE 1000
@@ -67,48 +72,81 @@ run_own(const char *sql, int n, Oid *types, Datum *values, const char *nulls)
 	CommandCounterIncrement();
 }
 
-/* ---- the lock ---- */
+/* ---- locks ---- */
+
+/*
+ * A statement on a task and a table: whatever it locks (the table, then its
+ * partitions, then the table again to add columns) it waits two seconds for.
+ */
+typedef struct QcLocking
+{
+	FunctionCallInfo fcinfo;
+	Oid			relid;			/* known as soon as a lock is wanted */
+} QcLocking;
 
 /* The server's error for a lock that did not come, with what to do about it. */
 static void
-relock_error(const char *rel_sql)
+relock_error(const QcLocking *locking, MemoryContext cxt)
 {
 	ErrorData  *error;
+	char	   *name;
 
-	MemoryContextSwitchTo(TopTransactionContext);
+	MemoryContextSwitchTo(cxt);
 	error = CopyErrorData();
-	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
-	{
-		FlushErrorState();
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("could not lock table %s within 2 s", rel_sql),
-				 errdetail("Another session uses it in a way that excludes a new trigger."),
-				 errhint("Try again; pg_stat_activity and pg_blocking_pids() show who holds it.")));
-	}
-	PG_RE_THROW();
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+		PG_RE_THROW();
+	FlushErrorState();
+	name = OidIsValid(locking->relid) ? get_rel_name(locking->relid) : NULL;
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 name ? errmsg("could not lock table \"%s\" within 2 s", name) :
+			 errmsg("could not lock the task within 2 s"),
+			 errdetail("Another session uses it; nothing was changed."),
+			 errhint("Try again; pg_stat_activity and pg_blocking_pids() show who holds it.")));
 }
 
-static Relation
-lock_table(Oid relid)
+static void
+with_lock_timeout(void (*body) (QcLocking *), FunctionCallInfo fcinfo)
 {
-	Relation	volatile rel = NULL;
-	char	   *name = get_rel_name(relid);
+	QcLocking	locking = {fcinfo, InvalidOid};
+	MemoryContext cxt = CurrentMemoryContext;
 	int			level = NewGUCNestLevel();
 
-	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	if (LockTimeout == 0 || LockTimeout > LOCK_TIMEOUT_MS)
+		(void) set_config_option("lock_timeout", CppAsString2(LOCK_TIMEOUT_MS),
+								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	PG_TRY();
 	{
-		rel = relation_open(relid, ShareRowExclusiveLock);
+		body(&locking);
 	}
 	PG_CATCH();
 	{
-		relock_error(name ? name : "?");
+		relock_error(&locking, cxt);
 	}
 	PG_END_TRY();
 	AtEOXact_GUC(false, level);
-	return rel;
+}
+
+/* Nobody but its owner makes others wait for a table. */
+static Relation
+lock_own_table(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	bool		owned;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid),
+				 errhint("Name the table: 'support.ticket'.")));
+	owned = has_privs_of_role(GetUserId(), ((Form_pg_class) GETSTRUCT(tuple))->relowner);
+	ReleaseSysCache(tuple);
+	if (!owned)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of table %s", get_rel_name(relid)),
+				 errhint("One role must own both the task and the table.")));
+	return relation_open(relid, ShareRowExclusiveLock);
 }
 
 /* ---- attach ---- */
@@ -159,12 +197,25 @@ read_arguments(FunctionCallInfo fcinfo, QcAttach *a)
 				 errhint("Type: SELECT qwen.detach(%s), or make another task.", quote_literal_cstr(a->task->name))));
 }
 
+/* Rows that wait for a label, of this table or of one before it. */
+static void
+forget_waiting(int32 task)
+{
+	static const char *const waiting[] = {"queue", "retry", "dead", "backfill_state"};
+	Oid			type = INT4OID;
+	Datum		id = Int32GetDatum(task);
+
+	for (size_t i = 0; i < lengthof(waiting); i++)
+		run_own(psprintf("DELETE FROM qwen.%s WHERE task = $1", waiting[i]), 1, &type, &id, NULL);
+}
+
 /* Columns first, since the task's row names them by number. */
 static void
 store(const QcAttach *a)
 {
 	Oid			types[] = {INT4OID, OIDOID, TEXTOID, TEXTOID, INT2OID, INT2OID, INT2OID, INT2OID, TEXTARRAYOID};
-	const char *name[] = {a->is_column ? a->input : NULL, a->label, a->confidence, a->reason};
+	const char *name[] = {a->input_column ? get_attname(a->relid, a->input_column, false) : NULL,
+	a->label, a->confidence, a->reason};
 	Datum		values[9];
 	Datum		names[4];
 	bool		none[4];
@@ -185,8 +236,8 @@ store(const QcAttach *a)
 	values[0] = Int32GetDatum(a->task->id);
 	values[1] = ObjectIdGetDatum(a->relid);
 	values[2] = CStringGetTextDatum(a->existing);
-	values[3] = a->is_column ? (Datum) 0 : CStringGetTextDatum(a->input_sql);
-	if (a->is_column)
+	values[3] = a->input_column ? (Datum) 0 : CStringGetTextDatum(a->input_sql);
+	if (a->input_column)
 		nulls[3] = 'n';
 	values[8] = PointerGetDatum(construct_md_array(names, none, 1, dims, lower, TEXTOID, -1, false, TYPALIGN_INT));
 	run_own("UPDATE qwen.task SET source = $2::pg_catalog.regclass, source_oid = $2, existing = $3, "
@@ -287,6 +338,7 @@ annotate_existing(const QcTask *task, const QcTarget *target)
 		if (SPI_processed == 0)
 			break;
 		annotate_page(task, target, page);
+		SPI_freetuptable(SPI_tuptable);
 		MemoryContextReset(page);
 		qc_as_role(&saved, target->owner);
 	}
@@ -294,22 +346,22 @@ annotate_existing(const QcTask *task, const QcTarget *target)
 	SPI_finish();
 }
 
-static void
-note_people(const QcAttach *a)
+/* The task with its row as it was just written, and its table as the worker will see it. */
+static QcTarget *
+attached(const QcAttach *a, QcTask **task)
 {
-	QcTask	   *task;
 	QcTarget   *target;
 	char	   *why;
 
-	/* with the row as it was just written */
 	PushActiveSnapshot(GetTransactionSnapshot());
-	task = qc_task_by_id(a->task->id);
+	*task = qc_task_by_id(a->task->id);
 	PopActiveSnapshot();
-	target = qc_target_resolve(task, &why);
-
+	target = qc_target_resolve(*task, &why);
 	if (target == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", why)));
-	annotate_existing(task, target);
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s", why)));
+	return target;
 }
 
 static char *
@@ -323,7 +375,7 @@ quoted_table(Relation rel)
 static void
 check_and_close(QcAttach *a)
 {
-	Relation	rel = lock_table(a->relid);
+	Relation	rel = lock_own_table(a->relid);
 
 	a->rel_sql = quoted_table(rel);
 	qc_attach_check(a, rel);
@@ -331,81 +383,96 @@ check_and_close(QcAttach *a)
 }
 
 static void
-tell(const QcAttach *a)
+add_columns(const QcAttach *a)
 {
-	Relation	rel = relation_open(a->relid, NoLock);
+	if (a->missing == NULL)
+		return;
+	run_as_owner(a->task->owner, psprintf("ALTER TABLE %s %s", a->rel_sql, a->missing));
+	qc_check_labels_fit(a->task, a->relid, get_attnum(a->relid, a->label));
+}
 
-	qc_attach_tell(a, rel);
-	relation_close(rel, NoLock);
-	ereport(NOTICE,
-			(errmsg("rows that are there already are labelled when you ask for it"),
-			 errhint("First a look at 20: SELECT qwen.backfill(%s, max_rows => 20);",
-					 quote_literal_cstr(a->task->name))));
+static void
+attach(QcLocking *locking)
+{
+	QcAttach	a = {0};
+	QcTask	   *task;
+	QcTarget   *target;
+
+	read_arguments(locking->fcinfo, &a);
+	locking->relid = a.relid;
+	check_and_close(&a);
+	add_columns(&a);
+	forget_waiting(a.task->id);
+	store(&a);
+	make_triggers(&a);
+	target = attached(&a, &task);
+	if (strcmp(a.existing, "people") == 0)
+		annotate_existing(task, target);
+	qc_board_config_changes();
+	qc_attach_tell(&a, task, target);
 }
 
 Datum
 qwen_classify_attach(PG_FUNCTION_ARGS)
 {
-	QcAttach	a = {0};
-
-	read_arguments(fcinfo, &a);
-	check_and_close(&a);
-	if (a.missing)
-	{
-		run_as_owner(a.task->owner, psprintf("ALTER TABLE %s %s", a.rel_sql, a.missing));
-		qc_check_labels_fit(a.task, a.relid, get_attnum(a.relid, a.label));
-	}
-	store(&a);
-	make_triggers(&a);
-	if (strcmp(a.existing, "people") == 0)
-		note_people(&a);
-	qc_board_config_changes();
-	tell(&a);
+	with_lock_timeout(attach, fcinfo);
 	PG_RETURN_VOID();
 }
 
 /* ---- detach ---- */
 
+/* Another table may have the OID of one that was dropped: only ours is taken off. */
+static void
+drop_trigger(const QcTask *task, Oid owner, const char *when, const char *rel_sql)
+{
+	char	   *name = psprintf("zz_qwen_%s_%d", when, task->id);
+
+	if (OidIsValid(get_trigger_oid(task->source, name, true)))
+		run_as_owner(owner, psprintf("DROP TRIGGER %s ON %s", name, rel_sql));
+}
+
 static void
 drop_triggers(const QcTask *task)
 {
-	Relation	rel = try_relation_open(task->source, NoLock);
+	Relation	rel = try_relation_open(task->source, ShareRowExclusiveLock);
 	char	   *rel_sql;
 	Oid			owner;
 
 	if (rel == NULL)
 		return;
-	relation_close(rel, NoLock);
-	rel = lock_table(task->source);
 	rel_sql = quoted_table(rel);
 	owner = rel->rd_rel->relowner;
 	relation_close(rel, NoLock);
-	run_as_owner(owner, psprintf("DROP TRIGGER IF EXISTS zz_qwen_before_%d ON %s", task->id, rel_sql));
-	run_as_owner(owner, psprintf("DROP TRIGGER IF EXISTS zz_qwen_after_%d ON %s", task->id, rel_sql));
+	drop_trigger(task, owner, "before", rel_sql);
+	drop_trigger(task, owner, "after", rel_sql);
 }
 
+/*
+ * What was said of rows, by people above all, stays: it is keyed by row and by
+ * text, so that it is void for any other, and drop_task deletes it.  The
+ * version moves so that what the worker has in flight is not written.
+ */
 void
 qc_detach(const QcTask *task)
 {
-	static const char *const waiting[] = {"queue", "retry", "dead", "backfill_state", "result", "annotation"};
 	Oid			type = INT4OID;
 	Datum		id = Int32GetDatum(task->id);
 
 	if (!OidIsValid(task->source))
 		return;
 	drop_triggers(task);
-	for (size_t i = 0; i < lengthof(waiting); i++)
-		run_own(psprintf("DELETE FROM qwen.%s WHERE task = $1", waiting[i]), 1, &type, &id, NULL);
+	forget_waiting(task->id);
 	run_own("UPDATE qwen.task SET source = NULL, source_oid = NULL, existing = NULL, input = NULL, "
 			"input_column = NULL, label_column = NULL, confidence_column = NULL, reason_column = NULL, "
-			"column_names = NULL, attached_at = NULL, stopped = NULL, state_since = pg_catalog.now() "
-			"WHERE id = $1", 1, &type, &id, NULL);
+			"column_names = NULL, attached_at = NULL, stopped = NULL, version = version + 1, "
+			"state_since = pg_catalog.now() WHERE id = $1", 1, &type, &id, NULL);
 	qc_board_config_changes();
 }
 
-Datum
-qwen_classify_detach(PG_FUNCTION_ARGS)
+static void
+detach(QcLocking *locking)
 {
+	FunctionCallInfo fcinfo = locking->fcinfo;
 	char	   *name = text_argument(fcinfo, 0);
 	QcTask	   *task;
 
@@ -417,6 +484,13 @@ qwen_classify_detach(PG_FUNCTION_ARGS)
 				 errmsg("task \"%s\" is not attached to a table", task->name),
 				 errhint("Type: SELECT qwen.attach(%s, 'schema.table', input => 'column').",
 						 quote_literal_cstr(task->name))));
+	locking->relid = task->source;
 	qc_detach(task);
+}
+
+Datum
+qwen_classify_detach(PG_FUNCTION_ARGS)
+{
+	with_lock_timeout(detach, fcinfo);
 	PG_RETURN_VOID();
 }

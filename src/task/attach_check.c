@@ -11,22 +11,29 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/sysattr.h"
+#include "access/table.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_publication.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "common/compat.h"
 #include "mb/pg_wchar.h"
+#include "rewrite/prs2lock.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/syscache.h"
 
-#include "common/board.h"
 #include "net/endpoint.h"
 #include "task/attach.h"
 #include "task/expression.h"
@@ -94,7 +101,7 @@ check_owner(const QcAttach *a, Relation rel)
 						   GetUserNameFromId(rel->rd_rel->relowner, false)),
 				 errhint("One role must own both: create the task as the owner of the table (SET ROLE %s).",
 						 quote_identifier(GetUserNameFromId(rel->rd_rel->relowner, false)))));
-	if (rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity)
+	if (check_enable_rls(a->relid, rel->rd_rel->relowner, true) == RLS_ENABLED)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("row-level security of table %s is forced on its owner", a->rel_sql),
@@ -112,7 +119,7 @@ check_key(const QcAttach *a, Relation rel)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table %s has no primary key", a->rel_sql),
-				 errdetail("A label is written by the key of its row."),
+				 errdetail("A label is written by the key of its row; one that is DEFERRABLE does not do."),
 				 errhint("Type: ALTER TABLE %s ADD PRIMARY KEY (...), or ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY.",
 						 a->rel_sql)));
 	idx = index_open(index, AccessShareLock);
@@ -130,6 +137,31 @@ check_key(const QcAttach *a, Relation rel)
 	index_close(idx, AccessShareLock);
 }
 
+/* ---- what an UPDATE of the three columns sets off ---- */
+
+static bool
+is_ours(const QcAttach *a, AttrNumber attno, Oid relid)
+{
+	const char *names[] = {a->label, a->confidence, a->reason};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+		if (names[i] && attno > 0 && get_attnum(relid, names[i]) == attno)
+			return true;
+	return false;
+}
+
+bool
+qc_attach_fires(const QcAttach *a, Oid relid, const Trigger *trigger)
+{
+	if (trigger->tgisinternal || trigger->tgenabled == TRIGGER_DISABLED ||
+		!TRIGGER_FOR_UPDATE(trigger->tgtype) || strncmp(trigger->tgname, "zz_qwen_", 8) == 0)
+		return false;
+	for (int i = 0; i < trigger->tgnattr; i++)
+		if (is_ours(a, trigger->tgattr[i], relid))
+			return true;
+	return trigger->tgnattr == 0;
+}
+
 /* The write-back is security-restricted, where a deferred trigger cannot fire. */
 static void
 check_triggers(const QcAttach *a, Relation rel)
@@ -140,71 +172,180 @@ check_triggers(const QcAttach *a, Relation rel)
 	{
 		Trigger    *trigger = &triggers->triggers[i];
 
-		if (!trigger->tgisinternal && trigger->tginitdeferred && TRIGGER_FOR_UPDATE(trigger->tgtype))
+		if (trigger->tginitdeferred && qc_attach_fires(a, RelationGetRelid(rel), trigger))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("trigger \"%s\" of table %s is deferred", trigger->tgname, a->rel_sql),
+					 errmsg("trigger \"%s\" of table %s is deferred", trigger->tgname,
+							quote_identifier(RelationGetRelationName(rel))),
 					 errdetail("Labels are written in a security-restricted operation, where deferred triggers cannot fire."),
 					 errhint("Create it anew without INITIALLY DEFERRED.")));
 	}
 }
 
-/* ---- the columns ---- */
-
+/* So is a constraint over a column that is written. */
 static bool
-is_text_type(Oid type)
+constrains_ours(const QcAttach *a, Relation constraints, HeapTuple tuple)
 {
-	Oid			base = getBaseType(type);
+	bool		isnull;
+	Datum		keys = heap_getattr(tuple, Anum_pg_constraint_conkey,
+									RelationGetDescr(constraints), &isnull);
+	ArrayType  *array;
 
-	return base == TEXTOID || base == VARCHAROID || base == BPCHAROID;
-}
-
-static bool
-is_label_type(Oid type)
-{
-	return is_text_type(type) || type_is_enum(getBaseType(type));
-}
-
-static bool
-is_number_type(Oid type)
-{
-	Oid			base = getBaseType(type);
-
-	return base == FLOAT4OID || base == FLOAT8OID || base == NUMERICOID;
+	if (isnull)
+		return false;
+	array = DatumGetArrayTypeP(keys);
+	for (int i = 0; i < ARR_DIMS(array)[0]; i++)
+		if (is_ours(a, ((int16 *) ARR_DATA_PTR(array))[i], a->relid))
+			return true;
+	return false;
 }
 
 static void
-check_column(QcAttach *a, Relation rel, const char *name, bool (*fits) (Oid),
-			 const char *types, const char *add_type, StringInfo missing)
+check_constraints(const QcAttach *a)
 {
-	AttrNumber	attno;
-	Form_pg_attribute attr;
+	Relation	constraints = table_open(ConstraintRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
 
-	if (name == NULL)
-		return;
-	attno = get_attnum(RelationGetRelid(rel), name);
-	if (attno == InvalidAttrNumber)
+	ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(a->relid));
+	scan = systable_beginscan(constraints, ConstraintRelidTypidNameIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		appendStringInfo(missing, "%sADD COLUMN %s %s", missing->len ? ", " : "",
-						 quote_identifier(name), add_type);
-		return;
+		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
+
+		if (form->condeferred && constrains_ours(a, constraints, tuple))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("constraint \"%s\" of table %s is deferred", NameStr(form->conname), a->rel_sql),
+					 errdetail("Labels are written in a security-restricted operation, where deferred constraints cannot be checked."),
+					 form->contype == CONSTRAINT_FOREIGN ?
+					 errhint("Type: ALTER TABLE %s ALTER CONSTRAINT %s INITIALLY IMMEDIATE.",
+							 a->rel_sql, quote_identifier(NameStr(form->conname))) :
+					 errhint("Create it anew without INITIALLY DEFERRED.")));
 	}
-	if (attno < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-				 errmsg("\"%s\" is a system column", name)));
-	attr = TupleDescAttr(RelationGetDescr(rel), attno - 1);
+	systable_endscan(scan);
+	table_close(constraints, AccessShareLock);
+}
+
+static void
+check_rules(const QcAttach *a, Relation rel)
+{
+	for (int i = 0; rel->rd_rules && i < rel->rd_rules->numLocks; i++)
+		if (rel->rd_rules->rules[i]->event == CMD_UPDATE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("table %s has a rule ON UPDATE", a->rel_sql),
+					 errdetail("Nobody can say whether a label would be written."),
+					 errhint("Use a trigger instead of the rule.")));
+}
+
+/* Those of partitions fire too. */
+static void
+check_effects(const QcAttach *a, Relation rel)
+{
+	List	   *partitions;
+	ListCell   *cell;
+
+	check_rules(a, rel);
+	check_constraints(a);
+	check_triggers(a, rel);
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return;
+	partitions = find_all_inheritors(a->relid, AccessShareLock, NULL);
+	foreach(cell, partitions)
+	{
+		Relation	partition = relation_open(lfirst_oid(cell), NoLock);
+
+		check_triggers(a, partition);
+		relation_close(partition, NoLock);
+	}
+}
+
+/* ---- the columns ---- */
+
+/* NOT NULL, of the column or of a domain that it has. */
+static bool
+refuses_null(Form_pg_attribute attr)
+{
+	Oid			type = attr->atttypid;
+	bool		refuses = attr->attnotnull;
+
+	while (!refuses && get_typtype(type) == TYPTYPE_DOMAIN)
+	{
+		HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+
+		if (!HeapTupleIsValid(tuple))
+			break;
+		refuses = ((Form_pg_type) GETSTRUCT(tuple))->typnotnull;
+		type = ((Form_pg_type) GETSTRUCT(tuple))->typbasetype;
+		ReleaseSysCache(tuple);
+	}
+	return refuses;
+}
+
+static bool
+is_key(Relation rel, AttrNumber attno)
+{
+	Bitmapset  *key = RelationGetIndexAttrBitmap(rel, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+
+	return bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, key);
+}
+
+/* A column that is there: may a label, or NULL, be written into it? */
+static void
+check_writable(const QcAttach *a, Relation rel, AttrNumber attno, QcColumnUse use)
+{
+	Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), attno - 1);
+	const char *name = NameStr(attr->attname);
+
 	if (attr->attgenerated || attr->attidentity)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
 				 errmsg("column \"%s\" of table %s is generated", name, a->rel_sql),
 				 errhint("Name another column, or let add_columns => true make one.")));
-	if (!fits(attr->atttypid))
+	if (!qc_column_fits(use, attr->atttypid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of table %s has type %s", name, a->rel_sql,
 						format_type_be(attr->atttypid)),
-				 errhint("It must be %s.", types)));
+				 errhint("It must be %s.", qc_column_types(use))));
+	if (is_key(rel, attno))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+				 errmsg("column \"%s\" of table %s is part of the primary key", name, a->rel_sql),
+				 errdetail("A label is written by the key of its row."),
+				 errhint("Name another column, or let add_columns => true make one.")));
+	if (refuses_null(attr))
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("column \"%s\" of table %s takes no NULL", name, a->rel_sql),
+				 errdetail("NULL means that a row is to be labelled."),
+				 attr->attnotnull ?
+				 errhint("Type: ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL.", a->rel_sql, quote_identifier(name)) :
+				 errhint("Give it a type without NOT NULL.")));
+}
+
+static void
+check_column(QcAttach *a, Relation rel, const char *name, QcColumnUse use,
+			 const char *add_type, StringInfo missing)
+{
+	AttrNumber	attno;
+
+	if (name == NULL)
+		return;
+	attno = get_attnum(RelationGetRelid(rel), name);
+	if (attno < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+				 errmsg("\"%s\" is a system column", name),
+				 errhint("Name another column.")));
+	if (attno > 0)
+		check_writable(a, rel, attno, use);
+	else
+		appendStringInfo(missing, "%sADD COLUMN %s %s", missing->len ? ", " : "",
+						 quote_identifier(name), add_type);
 }
 
 static bool
@@ -222,11 +363,12 @@ check_columns(QcAttach *a, Relation rel)
 		same_name(a->confidence, a->reason))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("label, confidence and reason must be different columns")));
+				 errmsg("label, confidence and reason must be different columns"),
+				 errhint("confidence => NULL or reason => NULL leaves one out.")));
 	initStringInfo(&missing);
-	check_column(a, rel, a->label, is_label_type, "text, varchar or an enum", "text", &missing);
-	check_column(a, rel, a->confidence, is_number_type, "real, double precision or numeric", "real", &missing);
-	check_column(a, rel, a->reason, is_text_type, "text or varchar", "text", &missing);
+	check_column(a, rel, a->label, QC_COLUMN_LABEL, "text", &missing);
+	check_column(a, rel, a->confidence, QC_COLUMN_CONFIDENCE, "real", &missing);
+	check_column(a, rel, a->reason, QC_COLUMN_REASON, "text", &missing);
 	if (missing.len == 0)
 		return;
 	if (!a->add_columns)
@@ -324,18 +466,10 @@ check_reads(const QcAttach *a, Relation rel)
 static void
 check_input(QcAttach *a, Relation rel)
 {
-	AttrNumber	attno = get_attnum(RelationGetRelid(rel), a->input);
 	char	   *why;
 
-	if (attno > 0)
-	{
-		a->is_column = true;
-		a->input_column = attno;
-		a->nreads = 1;
-		a->reads = palloc(sizeof(AttrNumber));
-		a->reads[0] = attno;
-	}
-	else if (!qc_expression_read(rel, a->input, &a->input_sql, &a->reads, &a->nreads, &why))
+	if (!qc_input_read(rel, a->input, &a->input_sql, &a->input_column,
+					   &a->reads, &a->nreads, &why))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("input is neither a column of table %s nor an expression over its row", a->rel_sql),
@@ -384,77 +518,22 @@ check_server(const QcAttach *a)
 }
 
 void
-qc_attach_check(QcAttach *a, Relation rel)
+qc_attach_check_table(const QcAttach *a, Relation rel)
 {
 	check_kind(a, rel);
 	check_owner(a, rel);
+}
+
+void
+qc_attach_check(QcAttach *a, Relation rel)
+{
+	qc_attach_check_table(a, rel);
 	check_key(a, rel);
-	check_triggers(a, rel);
 	check_columns(a, rel);
+	check_effects(a, rel);
 	check_input(a, rel);
 	check_other_tasks(a);
 	if (get_attnum(a->relid, a->label) != InvalidAttrNumber)
 		qc_check_labels_fit(a->task, a->relid, get_attnum(a->relid, a->label));
 	check_server(a);
-}
-
-/* ---- things to know ---- */
-
-static void
-tell_triggers(const QcAttach *a, Relation rel)
-{
-	TriggerDesc *triggers = rel->trigdesc;
-	StringInfoData names;
-
-	initStringInfo(&names);
-	for (int i = 0; triggers && i < triggers->numtriggers; i++)
-	{
-		Trigger    *trigger = &triggers->triggers[i];
-
-		if (!trigger->tgisinternal && TRIGGER_FOR_UPDATE(trigger->tgtype) &&
-			strncmp(trigger->tgname, "zz_qwen_", 8) != 0)
-			appendStringInfo(&names, "%s%s", names.len ? ", " : "", trigger->tgname);
-	}
-	if (names.len > 0)
-		ereport(NOTICE,
-				(errmsg("each label that is written fires the UPDATE triggers of table %s", a->rel_sql),
-				 errdetail("They are: %s.", names.data)));
-}
-
-static void
-tell_indexes(const QcAttach *a, Relation rel)
-{
-	const char *names[] = {a->label, a->confidence, a->reason};
-	List	   *indexes = RelationGetIndexList(rel);
-	ListCell   *cell;
-
-	foreach(cell, indexes)
-	{
-		Relation	idx = index_open(lfirst_oid(cell), AccessShareLock);
-
-		for (int i = 0; i < idx->rd_index->indnatts; i++)
-			for (size_t j = 0; j < lengthof(names); j++)
-				if (names[j] && idx->rd_index->indkey.values[i] > 0 &&
-					idx->rd_index->indkey.values[i] == get_attnum(a->relid, names[j]))
-					ereport(NOTICE,
-							(errmsg("index \"%s\" holds column \"%s\"", RelationGetRelationName(idx), names[j]),
-							 errdetail("Each label that is written makes a new entry in every index of the table.")));
-		index_close(idx, AccessShareLock);
-	}
-}
-
-void
-qc_attach_tell(const QcAttach *a, Relation rel)
-{
-	tell_triggers(a, rel);
-	tell_indexes(a, rel);
-	if (GetAllTablesPublications() != NIL)
-		ereport(NOTICE,
-				(errmsg("a publication FOR ALL TABLES carries the tables of qwen_classify too"),
-				 errhint("Install the extension on the subscriber first; label on one side only.")));
-	if (qc_board == NULL)
-		ereport(NOTICE,
-				(errmsg("no worker until qwen_classify is in shared_preload_libraries"),
-				 errdetail("Rows are queued and wait."),
-				 errhint("Type: ALTER SYSTEM SET shared_preload_libraries = 'qwen_classify'; then restart the server.")));
 }

@@ -27,14 +27,15 @@
 #include "parser/parser.h"
 #include "nodes/bitmapset.h"
 #include "access/sysattr.h"
-#include "rewrite/rewriteManip.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/ruleutils.h"
 
 #include "task/expression.h"
+#include "task/target.h"
 
 /* "SELECT (...)" must be one expression and nothing else. */
 static Node *
@@ -65,9 +66,37 @@ parse_single(const char *expression)
 	return target->val;
 }
 
-/* Analysed over the table under the name s; kind decides what is allowed. */
+/*
+ * Analysed as in a select list, where the parser takes everything and notes
+ * what it saw: so the words about what is refused are ours.
+ */
+static void
+refuse_queries(const ParseState *pstate, const char *what)
+{
+	const char *has = NULL;
+
+	if (pstate->p_hasSubLinks)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s has a subquery", what),
+				 errhint("Put the subquery into a function that is STABLE.")));
+	if (pstate->p_hasAggs)
+		has = "an aggregate";
+	else if (pstate->p_hasWindowFuncs)
+		has = "a window function";
+	else if (pstate->p_hasTargetSRFs)
+		has = "a function that returns a set";
+	if (has)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s has %s", what, has),
+				 errhint("It is computed from one row and gives one value.")));
+}
+
+/* Analysed over the table under the name s, or its own where a person wrote it. */
 static Node *
-analyse(Relation rel, const char *expression, ParseExprKind kind, Oid type, const char *what)
+analyse(Relation rel, const char *expression, bool stored, Oid type, const char *what,
+		AttrNumber *column)
 {
 	ParseState *pstate = make_parsestate(NULL);
 	ParseNamespaceItem *item;
@@ -75,9 +104,11 @@ analyse(Relation rel, const char *expression, ParseExprKind kind, Oid type, cons
 
 	pstate->p_sourcetext = NULL;
 	item = addRangeTableEntryForRelation(pstate, rel, AccessShareLock,
-										 makeAlias("s", NIL), false, true);
+										 stored ? makeAlias("s", NIL) : NULL, false, true);
 	addNSItemToQuery(pstate, item, true, true, true);
-	node = transformExpr(pstate, parse_single(expression), kind);
+	node = transformExpr(pstate, parse_single(expression), EXPR_KIND_SELECT_TARGET);
+	refuse_queries(pstate, what);
+	*column = IsA(node, Var) ? ((Var *) node)->varattno : InvalidAttrNumber;
 	node = coerce_to_target_type(pstate, node, exprType(node), type, -1,
 								 COERCION_EXPLICIT, COERCE_EXPLICIT_CAST, -1);
 	if (node == NULL)
@@ -85,11 +116,6 @@ analyse(Relation rel, const char *expression, ParseExprKind kind, Oid type, cons
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("%s cannot be cast to %s", what, format_type_be(type))));
 	assign_expr_collations(pstate, node);
-	if (checkExprHasSubLink(node))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("%s has a subquery", what),
-				 errhint("Put the subquery into a function that is STABLE.")));
 	if (contain_volatile_functions(node))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
@@ -130,11 +156,14 @@ columns_of(Node *node, AttrNumber **reads, int *nreads)
 				 errmsg("input reads no column of the table")));
 }
 
-/* With a path of pg_catalog alone, the deparser qualifies everything else. */
+/*
+ * With a path of pg_catalog alone, the deparser qualifies everything else; and
+ * a date in it is read as it was meant, whatever the next session's DateStyle.
+ */
 static char *
 deparse(Relation rel, Node *node)
 {
-	int			level = NewGUCNestLevel();
+	int			level = qc_fix_settings();
 	List	   *context;
 	char	   *sql;
 
@@ -150,7 +179,9 @@ typedef struct QcReadingOf
 {
 	Relation	rel;
 	const char *words;
+	bool		stored;			/* as deparsed here before */
 	bool		condition;
+	AttrNumber	column;			/* it is this column and nothing else; 0: it is not */
 	char	   *sql;
 	AttrNumber *reads;
 	int			nreads;
@@ -162,10 +193,10 @@ read_words(QcReadingOf *r)
 	Node	   *node;
 
 	if (r->condition)
-		node = analyse(r->rel, r->words, EXPR_KIND_WHERE, BOOLOID, "filter");
+		node = analyse(r->rel, r->words, r->stored, BOOLOID, "filter", &r->column);
 	else
 	{
-		node = analyse(r->rel, r->words, EXPR_KIND_WHERE, TEXTOID, "input");
+		node = analyse(r->rel, r->words, r->stored, TEXTOID, "input", &r->column);
 		columns_of(node, &r->reads, &r->nreads);
 	}
 	r->sql = deparse(r->rel, node);
@@ -212,7 +243,7 @@ bool
 qc_expression_read(Relation rel, const char *expression, char **sql,
 				   AttrNumber **reads, int *nreads, char **why)
 {
-	QcReadingOf r = {rel, expression, false, NULL, NULL, 0};
+	QcReadingOf r = {.rel = rel, .words = expression, .stored = true};
 
 	if (!read_or_why(&r, why))
 		return false;
@@ -222,10 +253,34 @@ qc_expression_read(Relation rel, const char *expression, char **sql,
 	return true;
 }
 
+bool
+qc_input_read(Relation rel, const char *words, char **sql, AttrNumber *column,
+			  AttrNumber **reads, int *nreads, char **why)
+{
+	QcReadingOf r = {.rel = rel, .words = words};
+
+	*column = get_attnum(RelationGetRelid(rel), words);
+	if (*column > 0)
+	{
+		*reads = palloc(sizeof(AttrNumber));
+		(*reads)[0] = *column;
+		*nreads = 1;
+		*sql = psprintf("(s.%s)", quote_identifier(words));
+		return true;
+	}
+	if (!read_or_why(&r, why))
+		return false;
+	*sql = r.sql;
+	*column = r.column;
+	*reads = r.reads;
+	*nreads = r.nreads;
+	return true;
+}
+
 char *
 qc_condition_read(Relation rel, const char *condition, char **why)
 {
-	QcReadingOf r = {rel, condition, true, NULL, NULL, 0};
+	QcReadingOf r = {.rel = rel, .words = condition, .condition = true};
 
 	return read_or_why(&r, why) ? r.sql : NULL;
 }

@@ -17,15 +17,23 @@
 #include "utils/relcache.h"
 
 /*
- * Analyse an expression over rel under the current search_path.  *sql gets it
- * deparsed with everything qualified, columns as s.name, as text, in
+ * Analyse an expression as it is stored, over rel under the name s.  *sql gets
+ * it deparsed with everything qualified, columns as s.name, as text, in
  * parentheses; *reads the columns, ascending.  False: *why says what is wrong
  * (syntax, a column that does not exist, not immutable or stable ...).
  */
 extern bool qc_expression_read(Relation rel, const char *expression, char **sql,
 							   AttrNumber **reads, int *nreads, char **why);
 
-/* A condition likewise, of type boolean, for filters; NULL and *why: it is wrong. */
+/*
+ * The same of a person's words, under the current search_path: a column's name
+ * as it is (spaces and all), or an expression.  *column: it is that column and
+ * nothing else; 0: an expression.
+ */
+extern bool qc_input_read(Relation rel, const char *words, char **sql, AttrNumber *column,
+						  AttrNumber **reads, int *nreads, char **why);
+
+/* A person's condition likewise, for filters; NULL and *why: it is wrong. */
 extern char *qc_condition_read(Relation rel, const char *condition, char **why);
 
 #endif							/* QC_EXPRESSION_H */

@@ -25,9 +25,9 @@
 
 #define SEED_KEY UINT64CONST(0x6B6579)
 
-/* Settings that shape a value's text, saved and set; no throw in between leaks them. */
-static int
-fix_settings(void)
+/* An error in between undoes it at the abort. */
+int
+qc_fix_settings(void)
 {
 	int			level = NewGUCNestLevel();
 
@@ -48,7 +48,7 @@ static char *
 row_text(const QcTarget *target, Datum *values, bool *nulls)
 {
 	HeapTuple	row = heap_form_tuple(target->key_desc, values, nulls);
-	int			level = fix_settings();
+	int			level = qc_fix_settings();
 	char	   *text = OidOutputFunctionCall(F_RECORD_OUT, HeapTupleGetDatum(row));
 
 	AtEOXact_GUC(false, level);
@@ -117,7 +117,7 @@ qc_key_values(const QcTarget *target, int64 k, const char *kx,
 			type == INT4OID ? Int32GetDatum((int32) k) : Int64GetDatum(k);
 		return;
 	}
-	level = fix_settings();
+	level = qc_fix_settings();
 	record = OidInputFunctionCall(F_RECORD_IN, unconstify(char *, kx),
 								  target->key_desc->tdtypeid, target->key_desc->tdtypmod);
 	AtEOXact_GUC(false, level);

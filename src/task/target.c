@@ -143,21 +143,60 @@ read_key(QcTarget *target, Relation rel, char **why)
 	return true;
 }
 
-/* A column that a task writes: it must still be there. */
+/* ---- the columns that a task writes ---- */
+
 static bool
-read_column(const QcTask *task, Relation rel, AttrNumber attno, const char *what,
+is_text(Oid base)
+{
+	return base == TEXTOID || base == VARCHAROID || base == BPCHAROID;
+}
+
+bool
+qc_column_fits(QcColumnUse use, Oid type)
+{
+	Oid			base = getBaseType(type);
+
+	switch (use)
+	{
+		case QC_COLUMN_LABEL:
+			return is_text(base) || type_is_enum(base);
+		case QC_COLUMN_CONFIDENCE:
+			return base == FLOAT4OID || base == FLOAT8OID || base == NUMERICOID;
+		case QC_COLUMN_REASON:
+			return is_text(base);
+	}
+	return false;				/* keep the compiler quiet */
+}
+
+const char *
+qc_column_types(QcColumnUse use)
+{
+	return use == QC_COLUMN_LABEL ? "text, varchar or an enum" :
+		use == QC_COLUMN_CONFIDENCE ? "real, double precision or numeric" : "text or varchar";
+}
+
+/* A column that a task writes: it must still be there, and of a type that takes it. */
+static bool
+read_column(const QcTask *task, Relation rel, AttrNumber attno, QcColumnUse use,
 			AttrNumber *out, char **name_sql, char **type_sql, char **why)
 {
+	static const char *const names[] = {"label", "confidence", "reason"};
+	const char *what = names[use];
 	Form_pg_attribute attr;
 
 	*out = attno;
-	if (attno == 0)
+	if (attno == 0 && use != QC_COLUMN_LABEL)
 		return true;
-	if (attno > RelationGetNumberOfAttributes(rel) ||
+	if (attno <= 0 || attno > RelationGetNumberOfAttributes(rel) ||
 		TupleDescAttr(RelationGetDescr(rel), attno - 1)->attisdropped)
 		return fault(why, "the %s column of table %s was dropped; type: SELECT qwen.detach('%s'), then attach it anew",
 					 what, RelationGetRelationName(rel), task->name) != NULL;
 	attr = TupleDescAttr(RelationGetDescr(rel), attno - 1);
+	if (!qc_column_fits(use, attr->atttypid))
+		return fault(why, "column \"%s\" of table %s has type %s, which takes no %s; it must be %s: ALTER TABLE ... ALTER COLUMN %s TYPE ...",
+					 NameStr(attr->attname), RelationGetRelationName(rel),
+					 format_type_be(attr->atttypid), what, qc_column_types(use),
+					 quote_identifier(NameStr(attr->attname))) != NULL;
 	*name_sql = pstrdup(quote_identifier(NameStr(attr->attname)));
 	*type_sql = format_type_extended(attr->atttypid, -1,
 									 FORMAT_TYPE_FORCE_QUALIFY);
@@ -167,11 +206,11 @@ read_column(const QcTask *task, Relation rel, AttrNumber attno, const char *what
 static bool
 read_columns(QcTarget *target, const QcTask *task, Relation rel, char **why)
 {
-	return read_column(task, rel, task->label_column, "label", &target->label,
+	return read_column(task, rel, task->label_column, QC_COLUMN_LABEL, &target->label,
 					   &target->label_sql, &target->label_type_sql, why) &&
-		read_column(task, rel, task->confidence_column, "confidence", &target->confidence,
+		read_column(task, rel, task->confidence_column, QC_COLUMN_CONFIDENCE, &target->confidence,
 					&target->confidence_sql, &target->confidence_type_sql, why) &&
-		read_column(task, rel, task->reason_column, "reason", &target->reason,
+		read_column(task, rel, task->reason_column, QC_COLUMN_REASON, &target->reason,
 					&target->reason_sql, &target->reason_type_sql, why);
 }
 
@@ -210,7 +249,7 @@ read_input(QcTarget *target, const QcTask *task, Relation rel, char **why)
 
 	if (attno != 0)
 	{
-		if (attno > RelationGetNumberOfAttributes(rel) ||
+		if (attno < 0 || attno > RelationGetNumberOfAttributes(rel) ||
 			TupleDescAttr(RelationGetDescr(rel), attno - 1)->attisdropped)
 			return fault(why, "the input column of table %s was dropped; type: SELECT qwen.detach('%s'), then attach it anew",
 						 target->rel_sql, task->name) != NULL;
@@ -219,6 +258,9 @@ read_input(QcTarget *target, const QcTask *task, Relation rel, char **why)
 		target->reads[0] = attno;
 		target->input_sql = psprintf("(s.%s)", column_sql(rel, attno));
 	}
+	else if (task->input == NULL)
+		return fault(why, "task \"%s\" has no input; type: SELECT qwen.detach('%s'), then attach it anew",
+					 task->name, task->name) != NULL;
 	else if (!read_as_owner(target, task, rel, why))
 	{
 		*why = psprintf("the input of task \"%s\" does not fit table %s any more: %s; type: SELECT qwen.detach('%s'), then attach it with the new input",
@@ -236,7 +278,7 @@ check_owners(const QcTask *task, const QcTarget *target, Relation rel, char **wh
 		return fault(why, "task \"%s\" belongs to %s and table %s to %s; one role must own both: ALTER TABLE %s OWNER TO %s",
 					 task->name, role_name(task->owner), target->rel_sql, role_name(target->owner),
 					 target->rel_sql, quote_identifier(role_name(task->owner))) != NULL;
-	if (rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity)
+	if (check_enable_rls(RelationGetRelid(rel), target->owner, true) == RLS_ENABLED)
 		return fault(why, "row-level security of table %s is forced on its owner too, who would not see all rows; type: ALTER TABLE %s NO FORCE ROW LEVEL SECURITY",
 					 target->rel_sql, target->rel_sql) != NULL;
 	return true;
@@ -267,6 +309,10 @@ resolve(const QcTask *task, bool to_work, char **why)
 		read_key(target, rel, why) &&
 		read_columns(target, task, rel, why) &&
 		read_input(target, task, rel, why);
+
+	/* tables that inherit from it have no triggers of ours and keys of their own */
+	if (good && rel->rd_rel->relkind == RELKIND_RELATION && rel->rd_rel->relhassubclass)
+		target->rel_sql = psprintf("ONLY %s", target->rel_sql);
 	relation_close(rel, AccessShareLock);
 	return good ? target : NULL;
 }

@@ -53,6 +53,17 @@ extern QcTarget *qc_target_resolve(const QcTask *task, char **why);
 /* The same for triggers, which note keys whoever owns table and task. */
 extern QcTarget *qc_target_to_note(const QcTask *task, char **why);
 
+/* What a task writes into a column. */
+typedef enum QcColumnUse
+{
+	QC_COLUMN_LABEL,
+	QC_COLUMN_CONFIDENCE,
+	QC_COLUMN_REASON
+} QcColumnUse;
+
+extern bool qc_column_fits(QcColumnUse use, Oid type);
+extern const char *qc_column_types(QcColumnUse use);	/* that fit, for a hint */
+
 /* Does the table have the task's two triggers?  A restore makes them last. */
 extern bool qc_target_has_triggers(const QcTask *task, char **why);
 
@@ -65,6 +76,12 @@ extern bool qc_target_has_triggers(const QcTask *task, char **why);
  */
 extern void qc_key_of_tuple(const QcTarget *target, HeapTuple tuple, TupleDesc desc,
 							const AttrNumber *map, int64 *k, char **kx);
+
+/*
+ * The settings that shape a value's text, saved and set to the same in every
+ * session; AtEOXact_GUC(false, what this returns) takes them back.
+ */
+extern int	qc_fix_settings(void);
 
 /* k of a key that is not one integer: the hash of its text. */
 extern int64 qc_key_hash(const char *kx);
