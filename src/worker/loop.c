@@ -278,6 +278,7 @@ do_what_can_be_done(void)
 	if (qc_state.safe_until != 0 && qc_pool_now() >= qc_state.safe_until)
 		qc_state.safe_until = 0;
 	(void) qc_collect();
+	qc_works_look_again();
 	if (qc_enabled && !is_yielding())
 	{
 		more = qc_feed();

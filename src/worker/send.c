@@ -142,43 +142,32 @@ has_more(const QcWork *work)
 
 /* Of those that can send, the one with the smallest pass. */
 static QcWork *
-whose_turn(uint64 *skip, int *room)
+whose_turn(int *room)
 {
 	QcWork	   *best = NULL;
 	dlist_iter	iter;
-	int			i = 0;
 
 	dlist_foreach(iter, &qc_state.works)
 	{
 		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
-		int			its = 0;
+		int			its;
 
-		if (i < 64 && (*skip & (UINT64CONST(1) << i)) != 0)
-			;
-		else if (has_more(work) && (its = room_of(work)) > 0 &&
-				 (best == NULL || work->pass < best->pass))
-		{
-			best = work;
-			*room = its;
-		}
-		i++;
+		if (work->skipped || !has_more(work) || (its = room_of(work)) <= 0 ||
+			(best != NULL && work->pass >= best->pass))
+			continue;
+		best = work;
+		*room = its;
 	}
 	return best;
 }
 
 static void
-skip_work(QcWork *work, uint64 *skip)
+skip_none(void)
 {
-	int			i = 0;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &qc_state.works)
-	{
-		if (dlist_container(QcWork, node, iter.cur) == work)
-			break;
-		i++;
-	}
-	*skip |= UINT64CONST(1) << Min(i, 63);
+		dlist_container(QcWork, node, iter.cur)->skipped = false;
 }
 
 /* Who had nothing to do for a while does not catch up at the others' expense. */
@@ -210,20 +199,20 @@ level_passes(void)
 bool
 qc_send(void)
 {
-	uint64		skip = 0;
 	bool		any = false;
 	int			room = 0;
 	int			n = 0;
 	QcWork	   *work;
 
 	level_passes();
-	while (n < QC_MOST_IN_FLIGHT && (work = whose_turn(&skip, &room)) != NULL)
+	skip_none();
+	while (n < QC_MOST_IN_FLIGHT && (work = whose_turn(&room)) != NULL)
 	{
 		QcFlight   *flight = next_flight(work, room);
 
 		if (flight == NULL)
 		{
-			skip_work(work, &skip);
+			work->skipped = true;
 			continue;
 		}
 		start(flight);

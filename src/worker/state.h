@@ -144,6 +144,7 @@ typedef struct QcWork
 	dlist_head	blocked;		/* rows that somebody has locked */
 	int			nblocked;
 	double		pass;			/* whose turn it is: the smallest */
+	bool		skipped;		/* had nothing to send in this round */
 
 	QcFaultOf	fault;
 	char	   *why;
@@ -208,6 +209,7 @@ typedef struct QcState
 	int64		begun;			/* of qc_pool_now() */
 	int64		busy_at;		/* when there was work, last */
 	int64		minute_at;		/* next housekeeping */
+	int64		look_at;		/* when calls in trouble are looked at again */
 	int64		shown_at;
 	int			housekept;		/* whose turn it was */
 	int64		safe_until;		/* one request at a time; 0: no */
@@ -234,6 +236,7 @@ extern void qc_works_load(void);
 extern QcWork *qc_work_of(int32 task);
 extern void qc_work_resolve(QcWork *work);	/* in a transaction; throws */
 extern void qc_works_watch(void);
+extern void qc_works_look_again(void);
 
 /* entries.c */
 extern void qc_entries_init(void);

@@ -308,3 +308,69 @@ qc_work_resolve(QcWork *work)
 		resolve_target(work);
 	resolve_endpoint(work);
 }
+
+/* ---- calls that wait for a server ---- */
+
+static bool
+has_trouble(const QcWork *work)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &work->flying))
+	{
+		QcFlight   *flight = dlist_container(QcFlight, node, iter.cur);
+
+		if (flight->call != NULL && qc_call_trouble(flight->call) != NULL)
+			return true;
+	}
+	return false;
+}
+
+/* The transaction takes in what changed, and the right to the server is asked anew. */
+static void
+look_at_endpoint(void *arg)
+{
+	QcWork	   *work = arg;
+	QcAsOwner	saved;
+	QcEndpoint *endpoint;
+
+	qc_work_begin();
+	qc_as_role(&saved, work->task->owner);
+	endpoint = qc_endpoint_resolve(work->task->server);
+	qc_as_before(&saved);
+	if (endpoint != work->endpoint)
+	{
+		qc_flights_back(work);
+		resolve_endpoint(work);
+	}
+	qc_work_end();
+}
+
+/*
+ * A call keeps the address that it began with, and a patient one keeps it for
+ * ever.  So while calls are in trouble the server's definition is looked at
+ * each second: whoever mends it must not have to wait for an answer that never
+ * comes.
+ */
+void
+qc_works_look_again(void)
+{
+	dlist_iter	iter;
+
+	if (qc_state.nflying == 0 || qc_pool_now() < qc_state.look_at)
+		return;
+	qc_state.look_at = qc_pool_now() + QC_S;
+	dlist_foreach(iter, &qc_state.works)
+	{
+		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
+		ErrorData  *error;
+
+		if (work->nflying == 0 || !has_trouble(work))
+			continue;
+		error = qc_work_try(look_at_endpoint, work);
+		if (error == NULL)
+			continue;
+		qc_flights_back(work);
+		qc_work_error(work, error);
+	}
+}
