@@ -203,6 +203,7 @@ load(void *arg)
 
 	(void) arg;
 	qc_work_begin();
+	qc_task_keep_columns();
 	tasks = qc_task_all();
 	dlist_foreach_modify(iter, &qc_state.works)
 	{
@@ -266,6 +267,8 @@ resolve_target(QcWork *work)
 								ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(cxt);
 	target = qc_target_resolve(work->task, &why);
+	if (target != NULL && !qc_target_has_triggers(work->task, &why))
+		target = NULL;
 	MemoryContextSwitchTo(old);
 	if (target == NULL)
 		ereport(ERROR,
