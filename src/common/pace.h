@@ -33,6 +33,7 @@ typedef struct QcPace
 	double		answers;
 	double		seconds;
 	double		latency;		/* seconds; 0: no answer yet */
+	double		least;			/* of all answers: what it takes without a queue */
 	int64_t		answered_at;	/* the last one */
 
 	/* of sessions: doubles with each answered window */

@@ -79,6 +79,7 @@ typedef struct QcSlot
 	int			holders;		/* endpoints of this process */
 	int			taken[QC_SHARED_REPLICAS];
 	int			background;		/* of these, for a worker's calls */
+	int			calls;			/* not at their end, with a place or without */
 	struct QcSlot *next;
 } QcSlot;
 

@@ -44,6 +44,9 @@ qc_call_release(QcCall *call)
 {
 	qc_timer_disarm(&call->timer);
 	qc_call_stop_waiting(call);
+	if (call->counted)
+		call->endpoint->slot->calls--;
+	call->counted = false;
 	qc_http_free(call->http);
 	call->http = NULL;
 	qc_probe_free(call->probe);
@@ -107,6 +110,8 @@ qc_call_create(MemoryContext parent, const QcCallSpec *spec)
 
 	qc_endpoint_pin(call->endpoint);
 	MemoryContextRegisterResetCallback(cxt, &call->cleanup);
+	call->endpoint->slot->calls++;
+	call->counted = true;
 
 	call->text = MemoryContextAlloc(cxt, spec->len + 1);
 	memcpy(call->text, spec->text, spec->len);

@@ -66,6 +66,7 @@ struct QcCall
 
 	/* held */
 	int			replica;		/* whose place; -1: none */
+	bool		counted;		/* in slot->calls */
 	bool		waiting;		/* counted among those that wait for a place */
 	bool		waiting_alone;	/* counted in endpoint->suspects */
 	QcProbe    *probe;

@@ -133,13 +133,16 @@ rate_of(const QcPace *pace)
 }
 
 /*
- * Slots that the server told of keep nobody waiting in its queue, however slow
- * they are.
+ * Half of the time limit is for what an answer takes and for its wait in the
+ * server's queue.  An answer that by itself takes as much is no queue: half as
+ * long again is room for others beside it.  Slots that the server told of keep
+ * nobody waiting, however slow they are.
  */
 static int
 safe_window(const QcPace *pace, const QcPaceTerms *terms)
 {
-	double		safe = floor(rate_of(pace) * terms->timeout / 2);
+	double		time = fmin(fmax(terms->timeout / 2, 1.5 * pace->least), 0.8 * terms->timeout);
+	double		safe = floor(rate_of(pace) * time);
 
 	if (pace->latency == 0)
 		return ceiling_of(terms);
@@ -254,7 +257,12 @@ go_on_doubling(QcPace *pace, const QcPaceTerms *terms, double rate)
 	int			ceiling = ceiling_of(terms);
 
 	if (pace->base_rate > 0 && rate < GAIN_DOUBLED * pace->base_rate)
+	{
+		/* the first window may have been too large already */
 		settle_down(pace, pace->base);
+		pace->downward = true;
+		pace->until_trial = 1;
+	}
 	else if (pace->found >= ceiling)
 		settle_down(pace, ceiling);
 	else
@@ -265,17 +273,35 @@ go_on_doubling(QcPace *pace, const QcPaceTerms *terms, double rate)
 	}
 }
 
+/*
+ * Another rule holds us below what was found: look for the knee from there.
+ * While that rule lets us have more each time, the doubling goes on.
+ */
+static void
+held_at(QcPace *pace, int allowed, double rate)
+{
+	bool		more = pace->base_rate == 0 || rate >= GAIN_DOUBLED * pace->base_rate;
+
+	if (pace->phase == QC_PACE_DOUBLING && more)
+	{
+		pace->base = allowed;
+		pace->base_rate = rate;
+		move_to(pace, allowed, QC_PACE_DOUBLING);
+		return;
+	}
+	pace->base_rate = 0;
+	settle_down(pace, allowed);
+}
+
 static void
 end_epoch(QcPace *pace, const QcPaceTerms *terms)
 {
 	double		rate = pace->epoch_answers / pace->epoch_seconds;
 	int			allowed = bound(pace, terms, pace->found);
 
-	/* another rule holds us: look for the knee from there */
 	if (allowed < pace->found)
 	{
-		pace->base_rate = 0;
-		settle_down(pace, allowed);
+		held_at(pace, allowed, rate);
 		return;
 	}
 	/* nobody wanted as much as the window allows: that says nothing of it */
@@ -338,6 +364,8 @@ learn_latency(QcPace *pace, double latency)
 	else
 		pace->latency += (latency - pace->latency) / 10;
 	pace->latency = fmax(pace->latency, 1e-6);
+	if (pace->least == 0 || latency < pace->least)
+		pace->least = fmax(latency, 1e-6);
 }
 
 static void

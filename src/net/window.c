@@ -104,7 +104,8 @@ look(QcEndpoint *endpoint, bool background, int *room, long *wait_ms)
 		*room = 0;
 		return chosen == QC_TAKE_OUT ? QC_SERVER_DOWN : QC_SERVER_LIMITED;
 	}
-	*room = Max(*room, 0);
+	/* calls that pause or wait will want a place before a new one does */
+	*room = Max(*room - (endpoint->slot->calls - qc_window_ours(endpoint)), 0);
 	if (!qc_pool_has_room())
 		*room = 0;
 	if (*room == 0)

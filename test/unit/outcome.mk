@@ -7,10 +7,10 @@ NET_UNIT_CFLAGS = -std=gnu99 -g -O1 -Wall -Wextra -Werror -fsanitize=address,und
 	-Isrc -Itest/unit $(shell pkg-config --cflags libcjson libcurl libutf8proc)
 NET_UNIT_LIBS = $(shell pkg-config --libs libcjson libutf8proc) -lm
 NET_UNIT_SRC = src/net/outcome.c src/net/wording.c src/net/body.c src/net/kind.c \
-	src/net/cut.c src/net/template.c \
+	src/net/cut.c src/net/template.c src/net/pace.c \
 	$(wildcard src/net/kind_*.c) $(wildcard src/prompt/*.c)
 NET_UNIT_TESTS = tmp_check/unit/test_outcome tmp_check/unit/test_kind \
-	tmp_check/unit/test_template
+	tmp_check/unit/test_template tmp_check/unit/test_window
 
 check: $(NET_UNIT_TESTS)
 	set -e; for t in $(NET_UNIT_TESTS); do echo "# $$t"; $$t; done
