@@ -314,21 +314,6 @@ qc_work_resolve(QcWork *work)
 
 /* ---- calls that wait for a server ---- */
 
-static bool
-has_trouble(const QcWork *work)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, unconstify(dlist_head *, &work->flying))
-	{
-		QcFlight   *flight = dlist_container(QcFlight, node, iter.cur);
-
-		if (flight->call != NULL && qc_call_trouble(flight->call) != NULL)
-			return true;
-	}
-	return false;
-}
-
 /* The transaction takes in what changed, and the right to the server is asked anew. */
 static void
 look_at_endpoint(void *arg)
@@ -351,9 +336,9 @@ look_at_endpoint(void *arg)
 
 /*
  * A call keeps the address that it began with, and a patient one keeps it for
- * ever.  So while calls are in trouble the server's definition is looked at
- * each second: whoever mends it must not have to wait for an answer that never
- * comes.
+ * ever.  So while calls are under way the server's definition is looked at each
+ * second: whoever mends it must not have to wait for an answer that never
+ * comes.  (Not only while a call is in trouble: between two tries it is not.)
  */
 void
 qc_works_look_again(void)
@@ -368,7 +353,7 @@ qc_works_look_again(void)
 		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
 		ErrorData  *error;
 
-		if (work->nflying == 0 || !has_trouble(work))
+		if (work->nflying == 0)
 			continue;
 		error = qc_work_try(look_at_endpoint, work);
 		if (error == NULL)

@@ -6,7 +6,8 @@
  * DROP DATABASE, a copy of a template, ALTER DATABASE ... RENAME and SET
  * TABLESPACE fail while anybody is connected.  Before such a command the
  * database's worker is sent away and waited for, and kept away until the
- * command ends.  CREATE, ALTER and DROP EXTENSION wake the worker at commit.
+ * command ends.  CREATE, ALTER and DROP EXTENSION wake the worker at commit, and
+ * so does what may mend a task that waits, as ALTER SERVER.
  *
  *-------------------------------------------------------------------------
  */
@@ -201,6 +202,26 @@ is_our_extension(Node *stmt)
 	return IsA(stmt, DropStmt) && ((DropStmt *) stmt)->removeType == OBJECT_EXTENSION;
 }
 
+/* What may mend a task that waits: a server, a key, a right, an owner. */
+static bool
+may_mend(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_CreateForeignServerStmt:
+		case T_AlterForeignServerStmt:
+		case T_CreateUserMappingStmt:
+		case T_AlterUserMappingStmt:
+		case T_DropUserMappingStmt:
+		case T_GrantStmt:
+		case T_GrantRoleStmt:
+		case T_AlterOwnerStmt:
+			return true;
+		default:
+			return false;
+	}
+}
+
 static void
 at_end(XactEvent event, void *arg)
 {
@@ -255,7 +276,7 @@ utility(QC_UTILITY_ARGS)
 
 	if (dbname != NULL)
 		list_changes = true;
-	if (is_our_extension(stmt))
+	if (is_our_extension(stmt) || may_mend(stmt))
 		qc_board_config_changes();
 	if (dbname != NULL && !OidIsValid(emptied) && may_empty(stmt, dbname))
 	{
