@@ -74,7 +74,7 @@ tell_indexes(const QcAttach *a, const QcTarget *target, Relation rel)
 		for (size_t i = 0; i < lengthof(ours); i++)
 			if (ours[i] != 0 && bms_is_member(ours[i] - FirstLowInvalidHeapAttributeNumber, columns))
 				ereport(NOTICE,
-						(errmsg("index \"%s\" holds column \"%s\"", RelationGetRelationName(idx), names[i]),
+						(errmsg("index \"%s\" depends on column \"%s\"", RelationGetRelationName(idx), names[i]),
 						 errdetail("Each label that is written makes a new entry in every index of the table.")));
 		index_close(idx, AccessShareLock);
 	}

@@ -12,10 +12,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "common/compat.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 
 #include "task/target.h"
@@ -73,8 +75,22 @@ typedef struct QcHasher
 {
 	Oid			type;
 	bool		text;			/* a varlena whose bytes are its text */
-	FmgrInfo	send;			/* of other types */
+	bool		sends;			/* else by its send function ... */
+	FmgrInfo	function;		/* ... or, of a type without one, its output function */
 } QcHasher;
+
+static bool
+has_send(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	bool		has;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	has = OidIsValid(((Form_pg_type) GETSTRUCT(tuple))->typsend);
+	ReleaseSysCache(tuple);
+	return has;
+}
 
 static void
 make_hasher(QcHasher *hasher, Oid type, MemoryContext cxt)
@@ -90,8 +106,12 @@ make_hasher(QcHasher *hasher, Oid type, MemoryContext cxt)
 	hasher->text = (category == TYPCATEGORY_STRING && get_typlen(base) == -1);
 	if (hasher->text)
 		return;
-	getTypeBinaryOutputInfo(base, &function, &varlena);
-	fmgr_info_cxt(function, &hasher->send, cxt);
+	hasher->sends = has_send(base);
+	if (hasher->sends)
+		getTypeBinaryOutputInfo(base, &function, &varlena);
+	else
+		getTypeOutputInfo(base, &function, &varlena);
+	fmgr_info_cxt(function, &hasher->function, cxt);
 }
 
 static uint64
@@ -104,8 +124,10 @@ hash_value(QcHasher *hasher, Datum value, bool isnull, uint64 h)
 		return mix(h ^ SEED_NULL);
 	if (hasher->text)
 		bytes = PG_DETOAST_DATUM_PACKED(value);
+	else if (hasher->sends)
+		bytes = (struct varlena *) SendFunctionCall(&hasher->function, value);
 	else
-		bytes = (struct varlena *) SendFunctionCall(&hasher->send, value);
+		bytes = (struct varlena *) cstring_to_text(OutputFunctionCall(&hasher->function, value));
 	result = qc_hash64(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), mix(h ^ SEED_VALUE));
 	if ((Pointer) bytes != DatumGetPointer(value))
 		pfree(bytes);
