@@ -9,13 +9,16 @@ CREATE ROLE attach_other;
 GRANT USAGE ON FOREIGN SERVER attach_server TO attach_owner;
 CREATE SCHEMA attach_s AUTHORIZATION attach_owner;
 SET search_path = attach_s, public;
+
+-- Everything that a refusal must leave as it was.
+CREATE FUNCTION state() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$
+  SELECT (SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zz_qwen%') || ' triggers, '
+      || (SELECT count(*) FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = attrelid
+          WHERE relnamespace = 'attach_s'::regnamespace AND relkind = 'r' AND attnum > 0) || ' columns, '
+      || (SELECT count(source) FROM qwen.task) || ' of ' || (SELECT count(*) FROM qwen.task) || ' tasks attached, '
+      || (SELECT count(*) FROM qwen.annotation) || ' annotations, ' || (SELECT count(*) FROM qwen.queue) || ' queued' $$;
 SET ROLE attach_owner;
 SELECT qwen.create_task('t', labels => ARRAY['refund', 'bug'], server => 'attach_server');
-
--- Everything a refusal must leave as it was.
-CREATE FUNCTION state() RETURNS text LANGUAGE sql AS $$
-  SELECT count(*) FILTER (WHERE tgname LIKE 'zz_qwen%') || ' triggers'
-    FROM pg_trigger $$;
 
 CREATE TABLE ticket (id bigint PRIMARY KEY, subject text, body text, label text, confidence real, reason text);
 CREATE VIEW a_view AS SELECT * FROM ticket;
@@ -36,6 +39,26 @@ CREATE TABLE late (id int PRIMARY KEY, body text, label text, confidence real, r
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER late_one AFTER UPDATE ON late DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION nothing();
+CREATE TABLE late_part (id int PRIMARY KEY, body text, label text, confidence real, reason text)
+  PARTITION BY RANGE (id);
+CREATE TABLE late_part_1 PARTITION OF late_part FOR VALUES FROM (0) TO (10);
+CREATE CONSTRAINT TRIGGER late_two AFTER UPDATE ON late_part_1 DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION nothing();
+CREATE TABLE known (label text PRIMARY KEY);
+CREATE TABLE later (id int PRIMARY KEY, body text, confidence real, reason text,
+  label text REFERENCES known DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE ruled (id int PRIMARY KEY, body text, label text, confidence real, reason text);
+CREATE RULE no_update AS ON UPDATE TO ruled DO INSTEAD NOTHING;
+CREATE TABLE later_key (id int PRIMARY KEY DEFERRABLE, body text, label text, confidence real, reason text);
+CREATE DOMAIN said AS text NOT NULL;
+CREATE TABLE strict (id text PRIMARY KEY, body text, label text NOT NULL, confidence real, reason said);
+CREATE SEQUENCE a_sequence;
+CREATE TABLE theirs (id int PRIMARY KEY, body text, label text, confidence real, reason text);
+RESET ROLE;
+ALTER TABLE theirs OWNER TO attach_other;
+SET ROLE attach_owner;
+CREATE FUNCTION shown(text) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1';
+SELECT state();
 
 -- names and arguments
 SELECT qwen.attach('nobody', 'ticket', 'body');
@@ -52,6 +75,14 @@ SELECT qwen.attach('t', 'no_key', 'body');
 SELECT qwen.attach('t', 'part_1', 'body');
 SELECT qwen.attach('t', 'forced', 'body');
 SELECT qwen.attach('t', 'late', 'body');
+SELECT qwen.attach('t', 'late_part', 'body');
+SELECT qwen.attach('t', 'later', 'body');
+SELECT qwen.attach('t', 'ruled', 'body');
+SELECT qwen.attach('t', 'later_key', 'body');
+SELECT qwen.attach('t', 'a_sequence', 'body');
+SELECT qwen.attach('t', 'ticket_pkey', 'body');
+SELECT qwen.attach('t', 'nowhere', 'body');
+SELECT qwen.attach('t', 0, 'body');
 
 -- columns
 SELECT qwen.attach('t', 'no_columns', 'body');
@@ -61,6 +92,10 @@ SELECT qwen.attach('t', 'odd', 'body', label => 'good', confidence => NULL);
 SELECT qwen.attach('t', 'odd', 'body', label => 'made', confidence => NULL, reason => NULL);
 SELECT qwen.attach('t', 'odd', 'body', label => 'short', confidence => NULL, reason => NULL);
 SELECT qwen.attach('t', 'moods', 'body');
+SELECT qwen.attach('t', 'strict', 'body');
+SELECT qwen.attach('t', 'strict', 'body', label => 'id', confidence => NULL, reason => NULL);
+SELECT qwen.attach('t', 'strict', 'id', label => 'body', reason => 'reason');
+SELECT qwen.attach('t', 'ticket', 'body', label => 'ctid');
 
 -- the input
 SELECT qwen.attach('t', 'ticket', 'nothing_like_it');
@@ -68,6 +103,11 @@ SELECT qwen.attach('t', 'ticket', 'subject || ');
 SELECT qwen.attach('t', 'ticket', 'body); SELECT (1');
 SELECT qwen.attach('t', 'ticket', '(SELECT body)');
 SELECT qwen.attach('t', 'ticket', 'max(body)');
+SELECT qwen.attach('t', 'ticket', 'body || rank() OVER ()');
+SELECT qwen.attach('t', 'ticket', 'regexp_split_to_table(body, '' '')');
+SELECT qwen.attach('t', 'ticket', '$1 || body');
+SELECT qwen.attach('t', 'ticket', 'body || ctid');
+SELECT qwen.attach('t', 'ticket', 'body FROM ticket');
 SELECT qwen.attach('t', 'ticket', 'body || random()');
 SELECT qwen.attach('t', 'ticket', 'ticket::text');
 SELECT qwen.attach('t', 'ticket', '''constant''');
@@ -75,15 +115,13 @@ SELECT qwen.attach('t', 'ticket', 'body || label');
 SELECT qwen.attach('t', 'odd', 'made', label => 'good', confidence => NULL, reason => NULL);
 
 -- whose it is
-RESET ROLE;
-CREATE TABLE attach_s.theirs (id int PRIMARY KEY, body text, label text, confidence real, reason text);
-ALTER TABLE attach_s.theirs OWNER TO attach_other;
-SET ROLE attach_owner;
 SELECT qwen.attach('t', 'theirs', 'body');
 SET ROLE attach_other;
 SELECT qwen.attach('t', 'attach_s.theirs', 'body');
 RESET ROLE;
 SELECT qwen.attach('t', 'theirs', 'body');
+SELECT qwen.attach('t', 'pg_class', 'relname');
+SELECT qwen.attach('t', 'qwen.task', 'name');
 REVOKE USAGE ON FOREIGN SERVER attach_server FROM attach_owner;
 SET ROLE attach_owner;
 SELECT qwen.attach('t', 'ticket', 'body');
@@ -93,7 +131,6 @@ SET ROLE attach_owner;
 
 -- nothing of that changed anything
 SELECT state();
-SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'no_columns'::regclass AND attnum > 0;
 
 -- what is taken: added columns, an expression, other names and types, partitions
 SELECT qwen.attach('t', 'no_columns', 'body', add_columns => true);
@@ -104,8 +141,40 @@ SELECT qwen.attach('t', 'ticket', 'body');
 SELECT qwen.detach('t');
 SELECT qwen.detach('t');
 SELECT state();
-SELECT qwen.attach('t', 'part', $$body || day$$);
+SELECT qwen.attach('t', 'part', $$part.body || day$$);
 SELECT state();
+SELECT qwen.detach('t');
+-- as it is stored: everything qualified, dates as everybody reads them
+SET datestyle = 'SQL, DMY';
+SELECT qwen.attach('t', 'part', $$shown(body) || (day < '02/01/2026') -- who came first$$);
+RESET datestyle;
+RESET ROLE;
+SELECT source, input, input_column, column_names FROM qwen.task WHERE name = 't';
+SET ROLE attach_owner;
+
+-- what stops a task later says what to do
+SELECT qwen.backfill('t');
+ALTER TABLE part RENAME body TO words;
+SELECT qwen.backfill('t');
+ALTER TABLE part RENAME words TO body;
+ALTER TABLE part ALTER label TYPE int USING NULL;
+SELECT qwen.backfill('t');
+ALTER TABLE part ALTER label TYPE text, ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+SELECT qwen.backfill('t');
+ALTER TABLE part DISABLE ROW LEVEL SECURITY, DROP CONSTRAINT part_pkey;
+SELECT qwen.backfill('t');
+ALTER TABLE part ADD PRIMARY KEY (day, id), DROP COLUMN reason;
+SELECT qwen.backfill('t');
+SELECT qwen.detach('t');
+ALTER TABLE part ADD COLUMN reason text;
+SELECT qwen.attach('t', 'part', 'body');
+RESET ROLE;
+ALTER TABLE part OWNER TO attach_other;
+SET ROLE attach_owner;
+SELECT qwen.backfill('t');
+RESET ROLE;
+ALTER TABLE part OWNER TO attach_owner;
+SET ROLE attach_owner;
 
 -- a second task needs columns of its own
 SELECT qwen.create_task('u', labels => ARRAY['refund', 'praise'], server => 'attach_server');
@@ -122,13 +191,55 @@ SET ROLE attach_owner;
 DROP TABLE feelings;
 SELECT qwen.detach('u');
 
+-- a restore makes another table of the name, whose columns are counted anew
+CREATE TABLE restored (id int PRIMARY KEY, gone int, body text, label text, confidence real, reason text);
+SELECT qwen.attach('u', 'restored', 'Body');
+ALTER TABLE restored DROP COLUMN gone;
+INSERT INTO restored VALUES (7, 'I want my money back');
+ALTER TABLE restored RENAME TO before;
+CREATE TABLE restored (id int PRIMARY KEY, body text, label text, confidence real, reason text);
+RESET ROLE;
+UPDATE qwen.task SET source = 'restored' WHERE name = 'u';
+SELECT format('CREATE TRIGGER zz_qwen_after_%s AFTER INSERT OR UPDATE ON restored FOR EACH ROW EXECUTE FUNCTION qwen.after_change(%L)', id, id)
+  FROM qwen.task WHERE name = 'u' \gexec
+SET ROLE attach_owner;
+INSERT INTO restored VALUES (8, 'I want my money back'), (9, NULL);
+INSERT INTO restored VALUES (10, 'kept', 'praise');
+DROP TABLE before;
+RESET ROLE;
+SELECT k FROM qwen.queue AS q JOIN qwen.task AS t ON t.id = q.task WHERE t.name = 'u' AND k > 7 ORDER BY k;
+SET ROLE attach_owner;
+SELECT qwen.detach('u');
+SELECT state();
+
+-- a table whose rows others inherit is labelled alone
+CREATE TABLE parent (id int PRIMARY KEY, body text, label text, confidence real, reason text);
+CREATE TABLE child () INHERITS (parent);
+INSERT INTO parent VALUES (1, 'a', 'bug');
+INSERT INTO child VALUES (1, 'a', 'bug'), (2, 'a', 'bug');
+SELECT qwen.attach('u', 'parent', 'body', existing => 'people');
+SELECT state();
+SELECT qwen.detach('u');
+
+-- estimates, of a table that the task has and of another
+SELECT qwen.estimate('u');
+SELECT qwen.estimate('u', 'ticket');
+SELECT qwen.estimate('u', 'ticket', 'nothing_like_it');
+SELECT qwen.estimate('u', 'a_view', 'body');
+SELECT qwen.estimate('u', 'theirs', 'body');
+SELECT * FROM qwen.estimate('u', 'ticket', 'body');
+
 -- existing labels that are people's
 INSERT INTO ticket VALUES (1, 's', 'b', 'bug', NULL, NULL), (2, 's', 'b', NULL, NULL, NULL);
 SELECT qwen.attach('u', 'ticket', 'body', existing => 'people');
 RESET ROLE;
-SELECT k, kind, label, author = session_user AS mine FROM qwen.annotation;
+SELECT k, kind, a.label, author = session_user AS mine, text_hash = qwen.input_hash(body) AS of_this_text
+  FROM qwen.annotation AS a LEFT JOIN ticket ON id = k ORDER BY kx, text_hash;
 SET ROLE attach_owner;
 
+-- what people said stays when the task goes to another table
+SELECT qwen.detach('u');
+SELECT state();
 SELECT qwen.drop_task('t');
 SELECT qwen.drop_task('u');
 SELECT state();

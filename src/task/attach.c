@@ -297,7 +297,9 @@ annotate_page(const QcTask *task, const QcTarget *target, MemoryContext page)
 	values[4] = PointerGetDatum(construct_array(hash, n, INT8OID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	run_own("INSERT INTO qwen.annotation (task, k, kx, kind, label, author, text_hash) "
 			"SELECT $1, k, kx, 'person', label, session_user, h "
-			"FROM unnest($2, $3, $4, $5) AS r(k, kx, label, h) ON CONFLICT DO NOTHING",
+			"FROM unnest($2, $3, $4, $5) AS r(k, kx, label, h) ON CONFLICT (task, k, kx) DO UPDATE "
+			"SET kind = excluded.kind, label = excluded.label, author = excluded.author, "
+			"text_hash = excluded.text_hash, at = excluded.at",
 			lengthof(types), types, values, NULL);
 	MemoryContextSwitchTo(old);
 }

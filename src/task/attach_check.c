@@ -14,7 +14,7 @@
 #include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/table.h"
-#include "catalog/catalog.h"
+#include "access/transam.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -75,7 +75,7 @@ check_kind(const QcAttach *a, Relation rel)
 				 errmsg("\"%s\" is a temporary table", RelationGetRelationName(rel)),
 				 errdetail("The worker is another session and cannot see it."),
 				 errhint("Use an ordinary or an unlogged table.")));
-	if (IsCatalogRelation(rel) || RelationGetNamespace(rel) == get_namespace_oid("qwen", true))
+	if (a->relid < FirstNormalObjectId || RelationGetNamespace(rel) == get_namespace_oid("qwen", true))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("table %s belongs to the system", a->rel_sql),
