@@ -67,17 +67,26 @@ qc_show_failed(QcWork *work, const QcItem *item)
 		clip(work->last_error, sizeof(work->last_error), item->error);
 }
 
-/* Labels a second: of the last minute, or since the worker began. */
+/*
+ * Labels a second over the last minute, or since the first of it that had any:
+ * who begins must not look slow for a minute.
+ */
 static double
 rate_of(QcWork *work)
 {
 	int64		sum = 0;
-	double		seconds = (qc_pool_now() - qc_state.begun) / (double) QC_S;
+	int			seconds = 0;
 
 	advance_seconds(work);
-	for (int i = 0; i < QC_RATE_SECONDS; i++)
-		sum += work->second[i];
-	return sum / Max(Min(seconds, (double) QC_RATE_SECONDS), 1.0);
+	for (int64 at = work->second_at - QC_RATE_SECONDS + 1; at <= work->second_at; at++)
+	{
+		int32		n = at < 0 ? 0 : work->second[at % QC_RATE_SECONDS];
+
+		sum += n;
+		if (sum > 0)
+			seconds++;
+	}
+	return sum / Max(seconds, 1.0);
 }
 
 static int64
