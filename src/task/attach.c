@@ -82,6 +82,7 @@ typedef struct QcLocking
 {
 	FunctionCallInfo fcinfo;
 	Oid			relid;			/* known as soon as a lock is wanted */
+	int			limit;			/* ms */
 } QcLocking;
 
 /* The server's error for a lock that did not come, with what to do about it. */
@@ -99,8 +100,8 @@ relock_error(const QcLocking *locking, MemoryContext cxt)
 	name = OidIsValid(locking->relid) ? get_rel_name(locking->relid) : NULL;
 	ereport(ERROR,
 			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-			 name ? errmsg("could not lock table \"%s\" within 2 s", name) :
-			 errmsg("could not lock the task within 2 s"),
+			 name ? errmsg("could not lock table \"%s\" within %g s", name, locking->limit / 1000.0) :
+			 errmsg("could not lock the task within %g s", locking->limit / 1000.0),
 			 errdetail("Another session uses it; nothing was changed."),
 			 errhint("Try again; pg_stat_activity and pg_blocking_pids() show who holds it.")));
 }
@@ -108,13 +109,16 @@ relock_error(const QcLocking *locking, MemoryContext cxt)
 static void
 with_lock_timeout(void (*body) (QcLocking *), FunctionCallInfo fcinfo)
 {
-	QcLocking	locking = {fcinfo, InvalidOid};
+	QcLocking	locking = {fcinfo, InvalidOid, LockTimeout};
 	MemoryContext cxt = CurrentMemoryContext;
 	int			level = NewGUCNestLevel();
 
 	if (LockTimeout == 0 || LockTimeout > LOCK_TIMEOUT_MS)
+	{
+		locking.limit = LOCK_TIMEOUT_MS;
 		(void) set_config_option("lock_timeout", CppAsString2(LOCK_TIMEOUT_MS),
 								 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	}
 	PG_TRY();
 	{
 		body(&locking);
