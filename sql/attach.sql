@@ -200,8 +200,8 @@ ALTER TABLE restored RENAME TO before;
 CREATE TABLE restored (id int PRIMARY KEY, body text, label text, confidence real, reason text);
 RESET ROLE;
 UPDATE qwen.task SET source = 'restored' WHERE name = 'u';
-SELECT format('CREATE TRIGGER zz_qwen_after_%s AFTER INSERT OR UPDATE ON restored FOR EACH ROW EXECUTE FUNCTION qwen.after_change(%L)', id, id)
-  FROM qwen.task WHERE name = 'u' \gexec
+SELECT id AS u FROM qwen.task WHERE name = 'u' \gset
+CREATE TRIGGER zz_qwen_after_:u AFTER INSERT OR UPDATE ON restored FOR EACH ROW EXECUTE FUNCTION qwen.after_change(:'u');
 SET ROLE attach_owner;
 INSERT INTO restored VALUES (8, 'I want my money back'), (9, NULL);
 INSERT INTO restored VALUES (10, 'kept', 'praise');
