@@ -73,7 +73,7 @@ typedef struct QcWriter
 	Relation	rel;
 	TimestampTz enq;
 	CommandId	cid;
-	MemoryContext chunk_cxt;	/* the keys' texts; emptied with each chunk */
+	MemoryContext chunk_cxt;	/* the keys' texts; emptied with each chunk; NULL: none yet */
 	int			room;
 	int			used;
 	TupleTableSlot **slot;
@@ -127,7 +127,8 @@ write_chunk(QcWriter *w)
 		ExecClearTuple(w->slot[i]);
 	}
 	w->used = 0;
-	MemoryContextReset(w->chunk_cxt);
+	if (w->chunk_cxt)
+		MemoryContextReset(w->chunk_cxt);
 }
 
 static void
@@ -142,8 +143,12 @@ write_row(QcWriter *w, int32 task, int64 k, const char *kx, int kx_len)
 	slot->tts_isnull[COL_KX] = kx_len == 0;
 	if (kx_len > 0)
 	{
-		MemoryContext old = MemoryContextSwitchTo(w->chunk_cxt);
+		MemoryContext old;
 
+		if (w->chunk_cxt == NULL)
+			w->chunk_cxt = AllocSetContextCreate(CurrentMemoryContext, "qwen_classify keys",
+												 ALLOCSET_DEFAULT_SIZES);
+		old = MemoryContextSwitchTo(w->chunk_cxt);
 		slot->tts_values[COL_KX] = PointerGetDatum(cstring_to_text_with_len(kx, kx_len));
 		MemoryContextSwitchTo(old);
 	}
@@ -176,6 +181,7 @@ open_writer(QcWriter *w, int64 n)
 	w->cid = GetCurrentCommandId(true);
 	w->room = (int) Min(n, CHUNK);
 	w->used = 0;
+	w->chunk_cxt = NULL;
 	w->slot = palloc(w->room * sizeof(TupleTableSlot *));
 	for (int i = 0; i < w->room; i++)
 		w->slot[i] = MakeSingleTupleTableSlot(RelationGetDescr(w->rel),
@@ -192,6 +198,28 @@ close_writer(QcWriter *w)
 	table_close(w->rel, NoLock);
 }
 
+static void
+write_noted(QcWriter *w, int64 from)
+{
+	bool		snapshot = false;
+
+	/* The toaster may want one. */
+	if (keys.text_len >= LONG_KEY && !ActiveSnapshotSet())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		snapshot = true;
+	}
+	for (int64 i = from; i < keys.n; i++)
+	{
+		const QcNotedKey *key = QC_PILE_AT(&keys, QcNotedKey, i);
+
+		write_row(w, key->task, key->k, keys.text + key->piled.text_at, key->kx_len);
+	}
+	close_writer(w);
+	if (snapshot)
+		PopActiveSnapshot();
+}
+
 /* Write the keys from here to the last; they stay noted. */
 static void
 write_keys(int64 from)
@@ -199,33 +227,21 @@ write_keys(int64 from)
 	MemoryContext cxt;
 	MemoryContext old;
 	QcWriter	w;
-	bool		snapshot = false;
 
 	if (from >= keys.n)
 		return;
+	if (from == keys.n - 1)
+	{
+		/* one row: what little it allocates goes with the transaction */
+		if (open_writer(&w, 1))
+			write_noted(&w, from);
+		return;
+	}
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "qwen_classify queue rows",
 								ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cxt);
-	w.chunk_cxt = AllocSetContextCreate(cxt, "qwen_classify keys",
-										ALLOCSET_DEFAULT_SIZES);
 	if (open_writer(&w, keys.n - from))
-	{
-		/* The toaster may want one. */
-		if (keys.text_len >= LONG_KEY && !ActiveSnapshotSet())
-		{
-			PushActiveSnapshot(GetTransactionSnapshot());
-			snapshot = true;
-		}
-		for (int64 i = from; i < keys.n; i++)
-		{
-			const QcNotedKey *key = QC_PILE_AT(&keys, QcNotedKey, i);
-
-			write_row(&w, key->task, key->k, keys.text + key->piled.text_at, key->kx_len);
-		}
-		close_writer(&w);
-		if (snapshot)
-			PopActiveSnapshot();
-	}
+		write_noted(&w, from);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(cxt);
 }
@@ -242,8 +258,6 @@ qc_queue_insert(int32 task, const int64 *k, char *const *kx, int n)
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "qwen_classify queue rows",
 								ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(cxt);
-	w.chunk_cxt = AllocSetContextCreate(cxt, "qwen_classify keys",
-										ALLOCSET_DEFAULT_SIZES);
 	if (open_writer(&w, n))
 	{
 		for (int i = 0; i < n; i++)
