@@ -44,7 +44,7 @@
 typedef struct QcWriting
 {
 	const QcTask *task;
-	const QcTarget *target;
+	const QcTarget *target;		/* as it is in the transaction */
 	const QcBackfill *backfill;
 	const char *cursor;			/* NULL: does not move */
 	QcItem	  **items;			/* all, by key */
@@ -255,7 +255,7 @@ write_in_transaction(QcWriting *w, QcItem **items, int n, bool skip)
 	}
 	else
 	{
-		qc_rows_open(w->target);
+		w->target = qc_rows_open(task);
 		if (skip)
 			skip_locked(w, items, n);
 		fence(w->task, items, n);
@@ -495,8 +495,8 @@ qc_write_back(const QcTask *task, const QcTarget *target, QcItem **items, int n,
 	MemoryContext caller = CurrentMemoryContext;
 
 	Assert(!IsTransactionState());
+	(void) target;				/* the table may have changed since it was resolved */
 	w.task = task;
-	w.target = target;
 	w.backfill = backfill;
 	w.cursor = cursor;
 	w.items = items;

@@ -12,37 +12,31 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "access/xact.h"
 #include "common/compat.h"
 #include "executor/spi.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "queue/batch.h"
 #include "queue/note.h"
 #include "queue/write_rows.h"
 
-void
-qc_rows_open(const QcTarget *target)
+QcTarget *
+qc_rows_open(const QcTask *task)
 {
-	Relation	rel = table_open(target->relid, RowExclusiveLock);
-	bool		other_owner = rel->rd_rel->relowner != target->owner;
-	bool		hidden = rel->rd_rel->relrowsecurity && rel->rd_rel->relforcerowsecurity;
+	char	   *why = NULL;
+	QcTarget   *target;
 
-	table_close(rel, NoLock);
-	if (other_owner)
+	LockRelationOid(task->source, RowExclusiveLock);
+	target = qc_target_resolve(task, &why);
+	if (target == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("table %s changed hands", target->rel_sql),
-				 errhint("One role must own both the task and the table.")));
-	if (hidden)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("row-level security of table %s is forced on its owner too", target->rel_sql),
-				 errhint("Type: ALTER TABLE %s NO FORCE ROW LEVEL SECURITY.", target->rel_sql)));
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg_internal("%s", why ? why : "the table cannot be labelled")));
+	return target;
 }
 
 /* ---- SQL ---- */

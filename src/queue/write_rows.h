@@ -25,10 +25,11 @@ typedef enum QcRowNow
 } QcRowNow;
 
 /*
- * Lock the table and see that it is still what the target says: its owner's,
- * with all rows visible.  Throws what there is to do.
+ * Lock the table against changes and look at it as it is now: columns that were
+ * renamed while the model was thinking, another owner, row security.  Throws
+ * what there is to do.
  */
-extern void qc_rows_open(const QcTarget *target);
+extern QcTarget *qc_rows_open(const QcTask *task);
 
 /*
  * The UPDATE, where text, label and confidence are as they were read.  The

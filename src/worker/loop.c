@@ -285,7 +285,9 @@ do_what_can_be_done(void)
 		if (qc_send())
 			more |= qc_collect();
 	}
-	(void) qc_flush(false);
+
+	/* what could be written may also have ended a fault that kept rows back */
+	more |= qc_flush(false);
 	if (qc_pool_now() >= qc_state.minute_at)
 		every_minute();
 	qc_show(false);
