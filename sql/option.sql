@@ -15,13 +15,14 @@ ALTER SERVER opt OPTIONS (DROP url);
 -- all of them
 ALTER SERVER opt OPTIONS (
     ADD model 'qwen2.5-7b-instruct', ADD api 'vllm', ADD max_concurrency '16',
+    ADD requests_per_minute '600', ADD tokens_per_minute '100000',
     ADD connect_timeout '500ms', ADD request_timeout '1min', ADD retry_timeout '0',
     ADD max_input_chars '0', ADD max_tokens '200', ADD temperature '0.7',
     ADD codes 'on', ADD exact 'false', ADD extra_body '{"seed": 1}',
     ADD ca_file '/etc/ssl/ca.pem', ADD client_cert '/etc/ssl/c.pem', ADD client_key '/etc/ssl/k.pem',
     ADD auth_header 'api-key');
 ALTER SERVER opt OPTIONS (
-    DROP model, DROP api, DROP max_concurrency, DROP connect_timeout, DROP request_timeout,
+    DROP model, DROP api, DROP max_concurrency, DROP requests_per_minute, DROP tokens_per_minute, DROP connect_timeout, DROP request_timeout,
     DROP retry_timeout, DROP max_input_chars, DROP max_tokens, DROP temperature,
     DROP codes, DROP exact, DROP extra_body, DROP ca_file, DROP client_cert, DROP client_key,
     DROP auth_header);

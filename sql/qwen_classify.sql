@@ -646,3 +646,30 @@ COMMENT ON VIEW qwen.progress IS
 'how far each task is: rows that wait, rate, time left, what it is doing and why';
 COMMENT ON VIEW qwen.failed IS
 'rows that could not be labelled: dead (until their text changes, or qwen.retry), or with the time of the next try';
+
+CREATE FUNCTION qwen.server_rows(
+	OUT server text,
+	OUT state text,
+	OUT since timestamptz,
+	OUT in_flight integer,
+	OUT window_size integer,
+	OUT requests bigint,
+	OUT prompt_tokens bigint,
+	OUT cached_tokens bigint,
+	OUT output_tokens bigint,
+	OUT latency_ms float8,
+	OUT errors bigint,
+	OUT errors_by_class jsonb,
+	OUT note text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_servers'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 10;
+
+CREATE VIEW qwen.servers AS
+SELECT server, state, since::timestamptz(0) AS since, in_flight, window_size, requests,
+	prompt_tokens, cached_tokens, output_tokens, latency_ms, errors, errors_by_class, note
+FROM qwen.server_rows();
+GRANT SELECT ON qwen.servers TO PUBLIC;
+
+COMMENT ON VIEW qwen.servers IS
+'inference servers that you may use: up or not, requests in flight, how many it takes at once, counts since the database server started';

@@ -299,3 +299,50 @@ qc_slot_release(QcSlot *slot)
 	if (--slot->holders == 0 && slot->shared)
 		forget(slot);
 }
+
+static void
+copy_slot(QcSharedEndpoint *at, QcSharedEndpoint *copy)
+{
+	SpinLockAcquire(&at->mutex);
+	*copy = *at;
+	SpinLockRelease(&at->mutex);
+}
+
+/* Of several (options changed) the one in use, else the last one. */
+static bool
+is_later(const QcSharedEndpoint *a, const QcSharedEndpoint *b)
+{
+	if (b == NULL || (a->users > 0) != (b->users > 0))
+		return b == NULL || a->users > 0;
+	return a->used_at > b->used_at;
+}
+
+bool
+qc_slot_read(Oid serverid, QcSharedEndpoint *copy)
+{
+	QcSharedEndpoint *found = NULL;
+
+	if (qc_shared)
+	{
+		LWLockAcquire(qc_shared->lock, LW_SHARED);
+		for (int i = 0; i < QC_SHARED_ENDPOINTS; i++)
+		{
+			QcSharedEndpoint *at = &qc_shared->endpoint[i];
+
+			if (at->dbid == MyDatabaseId && at->serverid == serverid && is_later(at, found))
+				found = at;
+		}
+		if (found)
+			copy_slot(found, copy);
+		LWLockRelease(qc_shared->lock);
+	}
+	/* all were taken, or there are none: what this process knows */
+	for (QcSlot *slot = held; slot && found == NULL; slot = slot->next)
+	{
+		if (slot->at->serverid != serverid)
+			continue;
+		found = slot->at;
+		copy_slot(found, copy);
+	}
+	return found != NULL;
+}

@@ -93,4 +93,10 @@ extern void qc_shmem_init(void);
 extern QcSlot *qc_slot_hold(Oid serverid, uint64 version);
 extern void qc_slot_release(QcSlot *slot);
 
+/*
+ * For a view: a copy of the latest slot of a server of this database, not to
+ * be locked or waited on.  False: nobody has used the server yet.
+ */
+extern bool qc_slot_read(Oid serverid, QcSharedEndpoint *copy);
+
 #endif							/* QC_SHMEM_H */

@@ -4,7 +4,8 @@
  *	  What was asked of each server by each role, until it is in qwen.usage.
  *
  * A place that was taken stays taken while the server runs; when all are, the
- * counts of further roles are not kept.
+ * counts of further roles are not kept.  Without preload a session counts for
+ * itself, in a small table of its own that nobody flushes.
  *
  *-------------------------------------------------------------------------
  */
@@ -21,7 +22,10 @@ typedef struct QcUsageTable
 	QcUsagePlace place[QC_USAGE_PLACES];
 } QcUsageTable;
 
-static QcUsageTable *usage = NULL;
+static QcUsageTable *usage = NULL;	/* in shared memory */
+
+#define OWN_PLACES	16
+static QcUsagePlace own[OWN_PLACES];
 
 Size
 qc_usage_size(void)
@@ -59,6 +63,27 @@ find_place(Oid serverid, Oid userid, QcUsagePlace **unused)
 	return NULL;
 }
 
+/* Without shared memory: no lock, and MyDatabaseId never changes. */
+static QcUsagePlace *
+own_place(Oid serverid, Oid userid)
+{
+	for (int i = 0; i < OWN_PLACES; i++)
+	{
+		QcUsagePlace *place = &own[i];
+
+		if (!OidIsValid(place->dbid))
+		{
+			SpinLockInit(&place->mutex);
+			place->serverid = serverid;
+			place->userid = userid;
+			place->dbid = MyDatabaseId;
+		}
+		if (place->serverid == serverid && place->userid == userid)
+			return place;
+	}
+	return NULL;
+}
+
 /* The place, remembered from the last call: it never moves. */
 static QcUsagePlace *
 place_of(Oid serverid, Oid userid)
@@ -69,6 +94,8 @@ place_of(Oid serverid, Oid userid)
 
 	if (last != NULL && last->serverid == serverid && last->userid == userid)
 		return last;
+	if (usage == NULL)
+		return own_place(serverid, userid);
 	LWLockAcquire(qc_shared->lock, LW_EXCLUSIVE);
 	place = find_place(serverid, userid, &unused);
 	if (place == NULL && unused != NULL)
@@ -89,11 +116,8 @@ place_of(Oid serverid, Oid userid)
 void
 qc_usage_add(Oid serverid, Oid userid, const QcUsageCounts *counts)
 {
-	QcUsagePlace *place;
+	QcUsagePlace *place = place_of(serverid, userid);
 
-	if (usage == NULL)
-		return;
-	place = place_of(serverid, userid);
 	if (place == NULL)
 		return;
 	SpinLockAcquire(&place->mutex);
@@ -114,7 +138,14 @@ qc_usage_read(QcUsagePlace *out, int max)
 	int			n = 0;
 
 	if (usage == NULL)
-		return 0;
+	{
+		while (n < Min(max, OWN_PLACES) && OidIsValid(own[n].dbid))
+		{
+			out[n] = own[n];
+			n++;
+		}
+		return n;
+	}
 	LWLockAcquire(qc_shared->lock, LW_SHARED);
 	for (int i = 0; i < QC_USAGE_PLACES && n < max; i++)
 	{
@@ -134,6 +165,8 @@ qc_usage_read(QcUsagePlace *out, int max)
 void
 qc_usage_flushed(const QcUsagePlace *read, int n)
 {
+	if (usage == NULL)
+		return;
 	for (int i = 0; i < n; i++)
 	{
 		QcUsagePlace *unused;

@@ -5,7 +5,8 @@
  *
  * Counters in shared memory, a place for each (database, server, role); net/
  * adds at every answer, whoever asked; the database's worker takes them each
- * minute.  Without preload, or with all places taken, nothing is counted.
+ * minute.  Without preload a session counts for itself; with all places taken
+ * nothing is counted.
  *
  *-------------------------------------------------------------------------
  */
@@ -28,7 +29,7 @@ typedef struct QcUsageCounts
 	int64		output_tokens;
 	int64		errors;			/* requests that ended without a usable answer */
 	int64		by_class[QC_N_FAIL_KINDS];
-	float8		latency;		/* seconds, of all answers together */
+	float8		latency;		/* seconds, of all usable answers together */
 } QcUsageCounts;
 
 typedef struct QcUsagePlace

@@ -65,8 +65,9 @@ qc_call_count_usage(const QcCall *call, const QcOutcome *outcome)
 	counts.prompt_tokens = Max(reply->prompt_tokens, 0);
 	counts.cached_tokens = Max(reply->cached_tokens, 0);
 	counts.output_tokens = Max(reply->output_tokens, 0);
-	counts.latency = call->answer->seconds;
-	if (outcome->action != QC_ACT_READ)
+	if (outcome->action == QC_ACT_READ)
+		counts.latency = call->answer->seconds;
+	else
 	{
 		counts.errors = 1;
 		counts.by_class[outcome->kind] = 1;
@@ -75,6 +76,17 @@ qc_call_count_usage(const QcCall *call, const QcOutcome *outcome)
 	if (reply->prompt_tokens > 0)
 		qc_window_settle(call->endpoint, call->tokens,
 						 counts.prompt_tokens + counts.output_tokens);
+}
+
+/* An answer came, and it is of no use. */
+static void
+qc_call_count_useless(const QcCall *call, QcFailKind kind)
+{
+	QcUsageCounts counts = {0};
+
+	counts.errors = 1;
+	counts.by_class[kind] = 1;
+	qc_usage_add(call->endpoint->serverid, call->endpoint->userid, &counts);
 }
 
 /* The place is given back by now, so the replica comes as an argument. */
@@ -292,9 +304,11 @@ qc_call_read(QcCall *call, int replica)
 			break;
 		case QC_READ_NO_TEXT:
 		case QC_READ_BAD_LABEL:
+			qc_call_count_useless(call, QC_FAIL_BAD_ANSWER);
 			qc_call_bad_label(call, said);
 			break;
 		case QC_READ_REFUSED:
+			qc_call_count_useless(call, QC_FAIL_REFUSED);
 			qc_call_set_failure(call, QC_FAIL_REFUSED, "inference server refused the text", NULL);
 			qc_call_fail(call);
 			break;
