@@ -51,6 +51,8 @@ CREATE TABLE ruled (id int PRIMARY KEY, body text, label text, confidence real, 
 CREATE RULE no_update AS ON UPDATE TO ruled DO INSTEAD NOTHING;
 CREATE TABLE later_key (id int PRIMARY KEY DEFERRABLE, body text, label text, confidence real, reason text);
 CREATE DOMAIN said AS text NOT NULL;
+CREATE DOMAIN one_of AS text CHECK (VALUE IN ('refund', 'praise'));
+CREATE TABLE checked (id int PRIMARY KEY, body text, label one_of, confidence real, reason text);
 CREATE TABLE strict (id text PRIMARY KEY, body text, label text NOT NULL, confidence real, reason said);
 CREATE SEQUENCE a_sequence;
 CREATE TABLE theirs (id int PRIMARY KEY, body text, label text, confidence real, reason text);
@@ -92,6 +94,7 @@ SELECT qwen.attach('t', 'odd', 'body', label => 'good', confidence => NULL);
 SELECT qwen.attach('t', 'odd', 'body', label => 'made', confidence => NULL, reason => NULL);
 SELECT qwen.attach('t', 'odd', 'body', label => 'short', confidence => NULL, reason => NULL);
 SELECT qwen.attach('t', 'moods', 'body');
+SELECT qwen.attach('t', 'checked', 'body');
 SELECT qwen.attach('t', 'strict', 'body');
 SELECT qwen.attach('t', 'strict', 'body', label => 'id', confidence => NULL, reason => NULL);
 SELECT qwen.attach('t', 'strict', 'id', label => 'body', reason => 'reason');
@@ -211,6 +214,13 @@ SELECT k FROM qwen.queue AS q JOIN qwen.task AS t ON t.id = q.task WHERE t.name 
 SET ROLE attach_owner;
 SELECT qwen.detach('u');
 SELECT state();
+
+-- triggers that an earlier life of the table has left
+SELECT format('CREATE TRIGGER zz_qwen_before_%s BEFORE UPDATE ON restored FOR EACH ROW EXECUTE FUNCTION nothing()', :'u') AS left_over \gset
+:left_over;
+SELECT qwen.attach('u', 'restored', 'body');
+UPDATE restored SET body = 'changed' WHERE id = 10 RETURNING id, body, label;
+SELECT qwen.detach('u');
 
 -- a table whose rows others inherit is labelled alone
 CREATE TABLE parent (id int PRIMARY KEY, body text, label text, confidence real, reason text);

@@ -251,17 +251,34 @@ store(const QcAttach *a)
 			lengthof(types), types, values, nulls);
 }
 
+/* One that is there: of ours at a detach, of an earlier life of the table at an attach. */
+static void
+drop_trigger(Oid relid, Oid owner, const char *name, const char *rel_sql)
+{
+	if (OidIsValid(get_trigger_oid(relid, name, true)))
+		run_as_owner(owner, psprintf("DROP TRIGGER %s ON %s", name, rel_sql));
+}
+
+static char *
+trigger_name(const QcTask *task, const char *when)
+{
+	return psprintf("zz_qwen_%s_%d", when, task->id);
+}
+
+static void
+make_trigger(const QcAttach *a, const char *name, const char *events, const char *function)
+{
+	drop_trigger(a->relid, a->task->owner, name, a->rel_sql);
+	run_as_owner(a->task->owner,
+				 psprintf("CREATE TRIGGER %s %s ON %s FOR EACH ROW EXECUTE FUNCTION qwen.%s('%d')",
+						  name, events, a->rel_sql, function, a->task->id));
+}
+
 static void
 make_triggers(const QcAttach *a)
 {
-	int			id = a->task->id;
-
-	run_as_owner(a->task->owner,
-				 psprintf("CREATE TRIGGER zz_qwen_before_%d BEFORE UPDATE ON %s "
-						  "FOR EACH ROW EXECUTE FUNCTION qwen.before_update('%d')", id, a->rel_sql, id));
-	run_as_owner(a->task->owner,
-				 psprintf("CREATE TRIGGER zz_qwen_after_%d AFTER INSERT OR UPDATE ON %s "
-						  "FOR EACH ROW EXECUTE FUNCTION qwen.after_change('%d')", id, a->rel_sql, id));
+	make_trigger(a, trigger_name(a->task, "before"), "BEFORE UPDATE", "before_update");
+	make_trigger(a, trigger_name(a->task, "after"), "AFTER INSERT OR UPDATE", "after_change");
 }
 
 /* ---- existing => 'people' ---- */
@@ -427,16 +444,6 @@ qwen_classify_attach(PG_FUNCTION_ARGS)
 
 /* ---- detach ---- */
 
-/* Another table may have the OID of one that was dropped: only ours is taken off. */
-static void
-drop_trigger(const QcTask *task, Oid owner, const char *when, const char *rel_sql)
-{
-	char	   *name = psprintf("zz_qwen_%s_%d", when, task->id);
-
-	if (OidIsValid(get_trigger_oid(task->source, name, true)))
-		run_as_owner(owner, psprintf("DROP TRIGGER %s ON %s", name, rel_sql));
-}
-
 static void
 drop_triggers(const QcTask *task)
 {
@@ -449,8 +456,8 @@ drop_triggers(const QcTask *task)
 	rel_sql = quoted_table(rel);
 	owner = rel->rd_rel->relowner;
 	relation_close(rel, NoLock);
-	drop_trigger(task, owner, "before", rel_sql);
-	drop_trigger(task, owner, "after", rel_sql);
+	drop_trigger(task->source, owner, trigger_name(task, "before"), rel_sql);
+	drop_trigger(task->source, owner, trigger_name(task, "after"), rel_sql);
 }
 
 /*

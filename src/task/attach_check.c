@@ -16,6 +16,7 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
@@ -123,6 +124,11 @@ check_key(const QcAttach *a, Relation rel)
 				 errhint("Type: ALTER TABLE %s ADD PRIMARY KEY (...), or ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY.",
 						 a->rel_sql)));
 	idx = index_open(index, AccessShareLock);
+	if (idx->rd_rel->relam != BTREE_AM_OID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the primary key of table %s is not one of equality", a->rel_sql),
+				 errhint("Use a key without WITHOUT OVERLAPS.")));
 	for (int i = 0; i < IndexRelationGetNumberOfKeyAttributes(idx); i++)
 	{
 		Form_pg_attribute attr = TupleDescAttr(RelationGetDescr(rel), idx->rd_index->indkey.values[i] - 1);
@@ -415,6 +421,47 @@ check_label_fits(const char *label, Oid type, int32 typmod)
 		label_too_long(label, typmod - (int32) VARHDRSZ);
 }
 
+/* The domain's own error becomes a detail of ours. */
+static void
+say_domain(const char *label, Oid type, MemoryContext cxt)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(cxt);
+	error = CopyErrorData();
+	if (error->sqlerrcode != ERRCODE_CHECK_VIOLATION)
+		PG_RE_THROW();
+	FlushErrorState();
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("label \"%s\" does not fit the label column", label),
+			 errdetail("%s", error->message),
+			 errhint("Let type %s take it, or give the column the type text.", format_type_be(type))));
+}
+
+/* The CHECK constraints of a domain are its owner's code: they run as the table's owner. */
+static void
+check_domain(const QcTask *task, const char *label, Oid type)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	Oid			input;
+	Oid			ioparam;
+	QcAsOwner	saved;
+
+	getTypeInputInfo(type, &input, &ioparam);
+	qc_as_role(&saved, task->owner);
+	PG_TRY();
+	{
+		(void) OidInputFunctionCall(input, pstrdup(label), ioparam, -1);
+	}
+	PG_CATCH();
+	{
+		say_domain(label, type, cxt);
+	}
+	PG_END_TRY();
+	qc_as_before(&saved);
+}
+
 void
 qc_check_labels_fit(const QcTask *task, Oid relid, AttrNumber label)
 {
@@ -433,6 +480,8 @@ qc_check_labels_fit(const QcTask *task, Oid relid, AttrNumber label)
 		if (strlen(name) >= NAMEDATALEN && type_is_enum(getBaseType(type)))
 			label_not_in_enum(name, type);
 		check_label_fits(name, type, typmod);
+		if (get_typtype(type) == TYPTYPE_DOMAIN)
+			check_domain(task, name, type);
 	}
 	MemoryContextDelete(site->cxt);
 }

@@ -317,7 +317,7 @@ subject_of_task(const QcTask *task, QcSubject *subject)
 	subject->rel_sql = target->rel_sql;
 	subject->input_sql = target->input_sql;
 	subject->hash_sql = target->hash_sql;
-	subject->where_sql = psprintf("s.%s IS NULL", target->label_sql);
+	subject->where_sql = qc_target_wanted(target, task, task->existing && strcmp(task->existing, "relabel") == 0);
 }
 
 static char *

@@ -107,11 +107,11 @@ tell_rows(const QcAttach *a, const QcEstimate *e)
 
 	if (e->rows < 1)
 		ereport(NOTICE,
-				(errmsg("no row of table %s waits for a label", a->rel_sql),
+				(errmsg("no row of table %s is to be labelled", a->rel_sql),
 				 errdetail("New and changed rows are labelled from now on.")));
 	else
 		ereport(NOTICE,
-				(errmsg("table %s has %s%.0f rows without a label, %s%.0f different texts",
+				(errmsg("table %s has %s%.0f rows to label, %s%.0f different texts",
 						a->rel_sql, e->exact ? "" : "about ", e->rows, e->exact ? "" : "about ", e->distinct),
 				 e->rate > 0 ?
 				 errdetail("New and changed rows are labelled from now on; these, when you ask for it, take %.1f hours at %.1f rows a second.",
@@ -129,8 +129,7 @@ estimate_and_tell(const QcAttach *a, const QcTask *task, const QcTarget *target,
 	if (!message_level_is_interesting(NOTICE))
 		return;
 	qc_estimate_rows(a->relid, target->owner, target->rel_sql, target->hash_sql,
-					 strcmp(a->existing, "relabel") == 0 ? NULL :
-					 psprintf("s.%s IS NULL", target->label_sql), &estimate);
+					 qc_target_wanted(target, task, strcmp(a->existing, "relabel") == 0), &estimate);
 	estimate.rate = qc_estimate_rate(task);
 	tell_fillfactor(a, &estimate, rel);
 	tell_rows(a, &estimate);

@@ -16,6 +16,7 @@
 #include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_operator.h"
@@ -121,6 +122,12 @@ read_key(QcTarget *target, Relation rel, char **why)
 		return fault(why, "table %s has no primary key any more; type: ALTER TABLE %s ADD PRIMARY KEY (...)",
 					 target->rel_sql, target->rel_sql) != NULL;
 	idx = index_open(index, AccessShareLock);
+	if (idx->rd_rel->relam != BTREE_AM_OID)
+	{
+		index_close(idx, AccessShareLock);
+		return fault(why, "the primary key of table %s is not one of equality; use a key without WITHOUT OVERLAPS",
+					 target->rel_sql) != NULL;
+	}
 	target->nkeys = IndexRelationGetNumberOfKeyAttributes(idx);
 	initStringInfo(&join);
 	for (int i = 0; i < target->nkeys; i++)
@@ -328,6 +335,20 @@ QcTarget *
 qc_target_to_note(const QcTask *task, char **why)
 {
 	return resolve(task, false, why);
+}
+
+char *
+qc_target_wanted(const QcTarget *target, const QcTask *task, bool relabel)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "true");
+	if (!relabel)
+		appendStringInfo(&sql, " AND s.%s IS NULL", target->label_sql);
+	if (task->input_column != 0)
+		appendStringInfo(&sql, " AND %s IS NOT NULL", target->input_sql);
+	return sql.data;
 }
 
 /* Is it a row trigger of ours for this task? */

@@ -53,6 +53,12 @@ extern QcTarget *qc_target_resolve(const QcTask *task, char **why);
 /* The same for triggers, which note keys whoever owns table and task. */
 extern QcTarget *qc_target_to_note(const QcTask *task, char **why);
 
+/*
+ * Which rows are to be labelled, as a condition over s (of an expression's NULL
+ * nothing is known before it runs); relabel: those with a label, too.
+ */
+extern char *qc_target_wanted(const QcTarget *target, const QcTask *task, bool relabel);
+
 /* What a task writes into a column. */
 typedef enum QcColumnUse
 {
