@@ -1,5 +1,6 @@
 # What attach says, how long it waits for locks, what an estimate costs; without
-# preload, so that no worker changes anything meanwhile.
+# preload, so that no worker changes anything meanwhile.  Then, with one: what is
+# in flight when a task is detached, and what comes after.
 use strict;
 use warnings;
 use QwenTest;
@@ -152,4 +153,35 @@ is(state_of(), $before, '... takes them away again');
 is($ann->query('SELECT current_user'), 'ann', '... and the role is the session\'s again');
 
 $_->quit for $holder, $ann, $bob;
+$node->stop;
+
+# ---- a worker's answers that come after the detach are not written ----
+
+my $second = start_node(name => 'second', preload => 1);
+server($second, 'slow', url('vllm', 'delay=1500'));
+mock_reset();
+$second->safe_psql('postgres', <<"SQL");
+CREATE TABLE t (id int PRIMARY KEY, $COLUMNS);
+INSERT INTO t SELECT g, 'bug ' || g FROM generate_series(1, 5) AS g;
+SELECT qwen.create_task('tickets', labels => ARRAY['refund', 'bug', 'praise'], with_reason => false);
+SELECT qwen.attach('tickets', 't', 'body');
+INSERT INTO t SELECT g, 'refund ' || g FROM generate_series(11, 15) AS g;
+SELECT qwen.backfill('tickets')
+SQL
+wait_until(sub { mock_stats()->{in_flight} > 0 }, 'requests in flight');
+$second->safe_psql('postgres', q(SELECT qwen.detach('tickets')));
+is(value($second, 'SELECT count(*) FROM pg_trigger WHERE tgrelid = \'t\'::regclass'), '0', 'detached while requests were in flight');
+wait_until(sub { mock_stats()->{in_flight} == 0 }, 'their answers');
+sleep 1;
+is(value($second, 'SELECT count(label) FROM t'), '0', 'what was in flight is not written');
+is(value($second, 'SELECT (SELECT count(*) FROM qwen.queue), (SELECT count(*) FROM qwen.retry), (SELECT count(*) FROM qwen.backfill_state)'), '0|0|0', 'nothing waits');
+
+# attached again, to an expression: what is there is labelled when asked, and what is new at once
+$second->safe_psql('postgres', q(UPDATE t SET label = 'refund', confidence = 0.1 WHERE id = 1;
+	SELECT qwen.attach('tickets', 't', $$body || '!'$$, existing => 'relabel'); INSERT INTO t VALUES (21, 'praise 21')));
+wait_until(sub { value($second, 'SELECT label FROM t WHERE id = 21') eq 'praise' }, 'the label of a new row');
+is(value($second, 'SELECT string_agg(id || label, \',\' ORDER BY id) FROM t WHERE label IS NOT NULL'), '1refund,21praise', 'a new row is labelled, what is there waits to be asked for');
+$second->safe_psql('postgres', q(SELECT qwen.backfill('tickets')));
+ok(wait_until(sub { value($second, 'SELECT count(*) FROM t WHERE label = split_part(body, \' \', 1)') == 11 }, 'the labels of the others'), 'existing labels are made anew, as was asked for');
+cmp_ok(value($second, 'SELECT rate > 0 FROM (SELECT rows_per_second AS rate FROM qwen.estimate(\'tickets\')) AS e'), 'eq', 't', 'a rate that was measured');
 done_testing();
