@@ -157,7 +157,7 @@ is_row_of(TupleTableSlot *slot, int32 task, int64 k, const char *kx, TimestampTz
 	return same_kx;
 }
 
-bool
+QcTaken
 qc_queue_delete(int32 task, int64 k, const char *kx, const QcPlace *place)
 {
 	ItemPointerData tid = place->ctid;
@@ -166,11 +166,19 @@ qc_queue_delete(int32 task, int64 k, const char *kx, const QcPlace *place)
 
 	if (ItemPointerGetBlockNumber(&tid) >= queue_blocks ||
 		!table_tuple_fetch_row_version(queue, &tid, GetActiveSnapshot(), queue_slot))
-		return false;
+		return QC_NOT_THERE;
 	ours = is_row_of(queue_slot, task, k, kx, place->enq);
 	ExecClearTuple(queue_slot);
 	if (!ours)
-		return false;
-	return table_tuple_delete(queue, &tid, GetCurrentCommandId(true), GetActiveSnapshot(),
-							  InvalidSnapshot, false, &failure, false) == TM_Ok;
+		return QC_NOT_THERE;
+	switch (table_tuple_delete(queue, &tid, GetCurrentCommandId(true), GetActiveSnapshot(),
+							   InvalidSnapshot, false, &failure, false))
+	{
+		case TM_Ok:
+			return QC_TAKEN;
+		case TM_BeingModified:
+			return QC_HELD;
+		default:
+			return QC_NOT_THERE;
+	}
 }

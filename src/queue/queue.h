@@ -15,11 +15,18 @@
 
 #include "queue/entry.h"
 
+typedef enum QcTaken
+{
+	QC_TAKEN,					/* deleted by us */
+	QC_NOT_THERE,				/* somebody else had it, or moved it */
+	QC_HELD						/* somebody deletes it, and has not committed */
+} QcTaken;
+
 /*
- * Delete the queue row at a place if it is still the row of this key.  False:
- * somebody else has it, had it, or moved it.  Needs an active snapshot.
+ * Delete the queue row at a place if it is still the row of this key.  Waits
+ * for nobody.  Needs an active snapshot.
  */
-extern bool qc_queue_delete(int32 task, int64 k, const char *kx, const QcPlace *place);
+extern QcTaken qc_queue_delete(int32 task, int64 k, const char *kx, const QcPlace *place);
 
 /* Open for a number of deletes, and close: between them the table is locked RowExclusive. */
 extern void qc_queue_begin(void);

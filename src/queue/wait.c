@@ -44,11 +44,15 @@ typedef struct QcWaiting
 	TimestampTz fault_since;	/* 0: the task is sound */
 } QcWaiting;
 
-/* What is in the tables; a row in flight stands there until it is written. */
+/*
+ * What is in the tables; a row in flight stands there until it is written.  A
+ * row that is tried again in minutes is not waited for.
+ */
 typedef struct QcLeft
 {
 	int64		queued;
-	int64		retrying;
+	int64		retrying;		/* within a minute */
+	int64		later;
 	bool		backfill;
 } QcLeft;
 
@@ -62,12 +66,14 @@ look(int32 task)
 	qc_own_begin(&own);
 	qc_own_int4(&own, task);
 	qc_own_run(&own, "SELECT (SELECT pg_catalog.count(*) FROM qwen.queue WHERE task = $1), "
-			   "(SELECT pg_catalog.count(*) FROM qwen.retry WHERE task = $1), "
+			   "(SELECT pg_catalog.count(*) FROM qwen.retry WHERE task = $1 AND next_at <= now() + '1 min'), "
+			   "(SELECT pg_catalog.count(*) FROM qwen.retry WHERE task = $1 AND next_at > now() + '1 min'), "
 			   "(SELECT pg_catalog.count(*) FROM qwen.backfill_state "
 			   "WHERE task = $1 AND finished_at IS NULL)", SPI_OK_SELECT);
 	left.queued = qc_own_int8_at(0, 1, &isnull);
 	left.retrying = qc_own_int8_at(0, 2, &isnull);
-	left.backfill = qc_own_int8_at(0, 3, &isnull) > 0;
+	left.later = qc_own_int8_at(0, 3, &isnull);
+	left.backfill = qc_own_int8_at(0, 4, &isnull) > 0;
 	qc_own_end(&own);
 	return left;
 }
@@ -78,12 +84,11 @@ is_done(const QcLeft *left)
 	return left->queued == 0 && left->retrying == 0 && !left->backfill;
 }
 
-/* "3 rows wait, 1 is tried again later, a backfill is under way" */
 static char *
 left_words(const QcLeft *left)
 {
 	return psprintf(INT64_FORMAT " rows are queued, " INT64_FORMAT " failed and are tried again%s.",
-					left->queued, left->retrying,
+					left->queued, left->retrying + left->later,
 					left->backfill ? ", a backfill is under way" : "");
 }
 
@@ -180,7 +185,14 @@ look_once(QcWaiting *w)
 	left = look(w->task);
 	PopActiveSnapshot();
 	if (is_done(&left))
+	{
+		if (left.later > 0)
+			ereport(NOTICE,
+					(errmsg(INT64_FORMAT " rows failed and are tried again in a while", left.later),
+					 errhint("SELECT * FROM qwen.failed WHERE task = %s; shows why.",
+							 quote_literal_cstr(w->name))));
 		return true;
+	}
 	check_configuration(task, &left);
 	check_board(w, &left);
 	check_time(w, &left);

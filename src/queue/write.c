@@ -76,14 +76,14 @@ fence_queue(int32 task, QcItem **items, int n)
 	for (int i = 0; i < n; i++)
 	{
 		QcItem	   *item = items[i];
-		bool		any = false;
+		int			n_of[3] = {0, 0, 0};
 
 		if (item->origin != QC_FROM_QUEUE || !is_open(item))
 			continue;
 		for (int p = 0; p < item->nplaces; p++)
-			any |= qc_queue_delete(task, item->k, item->kx, &item->place[p]);
-		if (!any)
-			item->outcome = QC_LOST;
+			n_of[qc_queue_delete(task, item->k, item->kx, &item->place[p])]++;
+		if (n_of[QC_TAKEN] == 0)
+			item->outcome = n_of[QC_HELD] > 0 ? QC_BLOCKED : QC_LOST;
 	}
 	qc_queue_end();
 }

@@ -147,6 +147,27 @@ is(sql("SELECT count(*), count(DISTINCT label), min(label), max(length(reason)) 
 	'30|1|gamma|5', 'an enum, a numeric, a short varchar, a generated column, a key of two columns');
 is(breaches('typed'), '0|0', 'no label twice, none of another text');
 
+sql("CREATE DOMAIN short AS varchar(4) CHECK (VALUE <> 'x')");
+task('narrow', columns => 'label text, confidence float8, reason text');
+sql('ALTER TABLE narrow ALTER label TYPE short', "INSERT INTO narrow VALUES (1, 'alpha'), (2, 'beta')");
+until_sql("SELECT count(*) = 1 FROM qwen.failed WHERE task = 'narrow'", 'a label that does not fit');
+is(labels('narrow') . ' ' . failures('narrow'), '1:- 2:beta 1 sql value too long for type character varying(4)',
+	'a label that does not fit is never cut');
+
+sql('CREATE TABLE parted (id int, part int, body text, label text, confidence real, reason text, PRIMARY KEY (part, id)) PARTITION BY LIST (part)',
+	'CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (1)',
+	'CREATE TABLE parted_2 (reason text, part int NOT NULL, body text, id int NOT NULL, confidence real, label text)',
+	'ALTER TABLE parted ATTACH PARTITION parted_2 FOR VALUES IN (2)',
+	"INSERT INTO parted SELECT i, 1 + i % 2, 'beta ' || i FROM generate_series(1, 100) i",
+	"SELECT qwen.create_task('parted', labels => ARRAY['alpha', 'beta', 'gamma'])",
+	"SELECT qwen.attach('parted', 'parted', 'body')",
+	"INSERT INTO parted_2 (id, part, body) VALUES (1000, 2, '\@\@delay=700\@\@gamma')");
+in_flight(1);
+sql('UPDATE parted SET part = 1 WHERE id = 1000', "SELECT qwen.backfill('parted')");
+wait_for('parted');
+is(sql("SELECT count(*), count(label), count(*) FILTER (WHERE label = 'gamma' AND part = 1 AND id = 1000) FROM parted"), '101|101|1',
+	'partitions of other shapes, and a row that moves to another in flight');
+
 # ---- everybody's errors: the configuration ----
 
 task('deferred');
@@ -265,6 +286,18 @@ wait_for('changing');
 is(sql("SELECT string_agg(label, ' ' ORDER BY id) FROM changing WHERE id >= 20 AND id < 30"), 'beta gamma',
 	'a place that is used again carries no old label');
 is(sql("SELECT count(*) FROM changing_log WHERE id = '20' AND label = 'alpha'"), '0', 'not for a moment');
+
+# Somebody takes the queue row away and gives it back.
+sql("INSERT INTO changing VALUES (23, '${slow}beta 23')");
+in_flight(1);
+$holder->query('BEGIN');
+$holder->query('DELETE FROM qwen.queue');
+sleep 2;
+is(sql('SELECT label IS NULL FROM changing WHERE id = 23'), 't', 'while its queue row is held a label waits');
+$holder->query('ROLLBACK');
+wait_for('changing');
+is(sql("SELECT c.label || count(*) FROM changing c JOIN changing_log l ON l.id = c.id::text WHERE c.id = 23 GROUP BY c.label"),
+	'beta1', 'and is written once when it is free');
 
 # Somebody takes the queue rows away: the answer is not applied.
 sql("INSERT INTO changing VALUES (22, '${slow}alpha 22')");
