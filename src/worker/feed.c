@@ -296,6 +296,8 @@ qc_feed(void)
 	QcFeeding	feeding = {0};
 	ErrorData  *error;
 
+	if (qc_pool_now() < qc_state.feed_at)
+		return false;
 	take_announced(&feeding);
 	look_for_missed();
 	feeding.bulk = wants_bulk();
@@ -305,15 +307,26 @@ qc_feed(void)
 	error = qc_work_try(read_all, &feeding);
 	if (error == NULL && feeding.norphans > 0)
 		error = qc_work_try(drop_orphans, &feeding);
-	if (error != NULL)
+	if (error != NULL && !qc_error_passes(error))
 		ReThrowError(error);	/* our own tables: begin anew */
+	if (error != NULL)
+	{
+		/* somebody has locked them; what was to be read is found by a sweep */
+		qc_state.sweep_wanted = true;
+		qc_state.feed_at = qc_pool_now() + QC_S;
+		return false;
+	}
 	return feeding.nlive == QC_TAKE_RANGES || wants_bulk();
 }
 
 int64
 qc_feed_due(void)
 {
-	return Min(qc_state.retry_at, qc_state.sweeping ? QC_NEVER_AT : qc_state.sweep_at);
+	int64		due = Min(qc_state.retry_at, qc_state.sweeping ? QC_NEVER_AT : qc_state.sweep_at);
+
+	if (qc_state.feed_at > qc_pool_now())
+		return qc_state.feed_at;
+	return due;
 }
 
 /* Do we know every row that waits? */

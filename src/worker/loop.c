@@ -74,6 +74,7 @@ qc_state_reset(void)
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	MemoryContextSwitchTo(qc_state.round);
 	qc_works_load();
+	qc_works_check();
 }
 
 /* After two crashes within a minute, perhaps a row's doing: slowly for a while. */
@@ -95,6 +96,14 @@ begin_carefully(void)
 /* ---- once a minute ---- */
 
 static void
+keep_house(void *arg)
+{
+	QcWork	   *work = arg;
+
+	qc_housekeep(work->task);
+}
+
+static void
 write_counts(void *arg)
 {
 	(void) arg;
@@ -108,34 +117,34 @@ vacuum_queue(void *arg)
 	qc_queue_vacuum();
 }
 
-/* What is kept of rows that are gone: one task a minute, in turn. */
-static void
-keep_house(void *arg)
+/* One task a minute, in turn. */
+static QcWork *
+next_to_keep(void)
 {
-	static int	turn = 0;
 	int			i = 0;
+	int			turn = qc_state.nworks > 0 ? qc_state.housekept++ % qc_state.nworks : 0;
 	dlist_iter	iter;
 
-	(void) arg;
-	turn++;
 	dlist_foreach(iter, &qc_state.works)
-	{
-		if (i++ == turn % qc_state.nworks)
-			qc_housekeep(dlist_container(QcWork, node, iter.cur)->task);
-	}
+		if (i++ == turn)
+			return dlist_container(QcWork, node, iter.cur);
+	return NULL;
 }
 
 static void
 every_minute(void)
 {
-	static void (*const steps[]) (void *) = {write_counts, vacuum_queue, keep_house};
-	ErrorData  *error = NULL;
+	QcWork	   *work = next_to_keep();
+	ErrorData  *error = qc_work_try(write_counts, NULL);
 
-	for (int i = 0; i < (int) lengthof(steps) && error == NULL; i++)
-		error = qc_work_try(steps[i], NULL);
 	qc_state.minute_at = qc_pool_now() + QC_MINUTE;
 	qc_loops_forget_old();
-	if (error != NULL)
+	qc_works_check();
+	if (error == NULL)
+		error = qc_work_try(vacuum_queue, NULL);
+	if (error == NULL && work != NULL && qc_work_may_run(work) && work->fault == QC_SOUND)
+		error = qc_work_try(keep_house, work);
+	if (error != NULL && !qc_error_passes(error))
 		ereport(LOG,
 				(errmsg("housekeeping of qwen_classify failed: %s", error->message)));
 }
@@ -246,7 +255,10 @@ reload_if_told(void)
 		ProcessConfigFile(PGC_SIGHUP);
 	}
 	if (config_changed())
+	{
 		qc_works_load();
+		qc_works_check();
+	}
 }
 
 /* Milliseconds until something is due. */
@@ -273,11 +285,12 @@ static bool
 do_what_can_be_done(void)
 {
 	bool		more = false;
+	bool		any;
 
 	reload_if_told();
 	if (qc_state.safe_until != 0 && qc_pool_now() >= qc_state.safe_until)
 		qc_state.safe_until = 0;
-	(void) qc_collect();
+	any = qc_collect();
 	qc_works_look_again();
 	if (qc_enabled && !is_yielding())
 	{
@@ -287,10 +300,11 @@ do_what_can_be_done(void)
 	}
 
 	/* what could be written may also have ended a fault that kept rows back */
-	more |= qc_flush(false);
+	if (qc_flush(false))
+		any = more = true;
 	if (qc_pool_now() >= qc_state.minute_at)
 		every_minute();
-	qc_show(false);
+	qc_show(any && qc_state.in_work == 0);
 	return more;
 }
 

@@ -154,7 +154,7 @@ fix_settings(void)
 		{"default_transaction_read_only", "off"},
 		{"default_transaction_deferrable", "off"},
 		{"statement_timeout", "0"},
-		{"lock_timeout", "0"},
+		{"lock_timeout", "500ms"},	/* somebody else's lock is no reason to hold up all tasks */
 		{"idle_in_transaction_session_timeout", "0"},
 		{"row_security", "off"},
 		{"check_function_bodies", "off"},

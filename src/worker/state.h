@@ -197,6 +197,7 @@ typedef struct QcState
 	bool		sweeping;
 	bool		sweep_wanted;
 	int64		sweep_at;
+	int64		feed_at;		/* no reading before: our tables were locked */
 	int32		unknown[QC_UNKNOWN];	/* tasks that were not found, latest first */
 	bool		unknown_seen;	/* one of them is new: look at the tasks again */
 
@@ -226,6 +227,7 @@ extern void qc_work_begin(void);
 extern void qc_work_end(void);
 extern ErrorData *qc_work_try(void (*step) (void *), void *arg);
 extern void qc_work_fault(QcWork *work, QcFaultOf fault, const char *why);
+extern bool qc_error_passes(const ErrorData *error);
 extern void qc_work_error(QcWork *work, ErrorData *error);
 extern void qc_work_sound(QcWork *work, QcFaultOf fault);
 extern bool qc_work_takes(const QcWork *work);
@@ -236,6 +238,7 @@ extern void qc_works_load(void);
 extern QcWork *qc_work_of(int32 task);
 extern void qc_work_resolve(QcWork *work);	/* in a transaction; throws */
 extern void qc_works_watch(void);
+extern void qc_works_check(void);
 extern void qc_works_look_again(void);
 
 /* entries.c */

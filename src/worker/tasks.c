@@ -312,6 +312,38 @@ qc_work_resolve(QcWork *work)
 	resolve_endpoint(work);
 }
 
+static void
+check(void *arg)
+{
+	qc_work_begin();
+	qc_work_resolve(arg);
+	qc_work_end();
+}
+
+/*
+ * What is wrong with a task is told before a row waits for it: when tasks
+ * changed, and once a minute.
+ */
+void
+qc_works_check(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &qc_state.works)
+	{
+		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
+		ErrorData  *error;
+
+		if (!qc_work_takes(work))
+			continue;
+		error = qc_work_try(check, work);
+		if (error != NULL)
+			qc_work_error(work, error);
+		else
+			qc_work_sound(work, QC_FAULT_SQL);
+	}
+}
+
 /* ---- calls that wait for a server ---- */
 
 /* The transaction takes in what changed, and the right to the server is asked anew. */

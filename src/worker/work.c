@@ -93,8 +93,8 @@ qc_work_fault(QcWork *work, QcFaultOf fault, const char *why)
 }
 
 /* Somebody was in the way for a moment: nothing to tell anybody. */
-static bool
-is_passing(const ErrorData *error)
+bool
+qc_error_passes(const ErrorData *error)
 {
 	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
 		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
@@ -108,7 +108,7 @@ qc_work_error(QcWork *work, ErrorData *error)
 	StringInfoData why;
 
 	work->target_stale = true;
-	if (is_passing(error))
+	if (qc_error_passes(error))
 	{
 		work->again_at = qc_pool_now() + QC_SQL_PAUSE;
 		return;
