@@ -1,0 +1,2 @@
+\set id random(1, :ids)
+DELETE FROM ticket WHERE id = :id;

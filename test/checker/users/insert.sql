@@ -1,0 +1,1 @@
+INSERT INTO ticket (body) SELECT checker.text() FROM generate_series(1, 5);
