@@ -238,14 +238,6 @@ say_goodbye(void)
 
 /* ---- a round ---- */
 
-static bool
-config_changed(void)
-{
-	QcBoardDatabase *place = qc_worker_place();
-
-	return qc_state.unknown_seen || (place != NULL && place->config != qc_state.config);
-}
-
 static void
 reload_if_told(void)
 {
@@ -254,7 +246,7 @@ reload_if_told(void)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 	}
-	if (config_changed())
+	if (qc_works_outdated())
 	{
 		qc_works_load();
 		qc_works_check();

@@ -113,6 +113,20 @@ start(QcFlight *flight)
 	work->pass += 1.0 / Max(work->task->priority, 1);
 }
 
+/*
+ * As many as are sent within a tenth of a second, at the rate of this second
+ * or the last one: fewer would cost a transaction each, more would grow old.
+ */
+static int
+how_many(const QcWork *work, int room)
+{
+	int64		at = work->second_at;
+	int32		rate = Max(work->second[at % QC_RATE_SECONDS],
+						   work->second[(at + QC_RATE_SECONDS - 1) % QC_RATE_SECONDS]);
+
+	return Max(Max(room, QC_LEAST_FETCH), rate / 10);
+}
+
 /* A text to send, read if need be; NULL: there is none now. */
 static QcFlight *
 next_flight(QcWork *work, int room)
@@ -121,7 +135,7 @@ next_flight(QcWork *work, int room)
 	{
 		if (work->live.n + work->bulk.n > 0)
 		{
-			if (!qc_fetch(work, Max(room, QC_LEAST_FETCH)))
+			if (!qc_fetch(work, how_many(work, room)))
 				return NULL;
 		}
 		else if (!qc_backfill_feed(work))

@@ -235,6 +235,7 @@ extern bool qc_work_may_run(const QcWork *work);
 
 /* tasks.c: which tasks there are. */
 extern void qc_works_load(void);
+extern bool qc_works_outdated(void);
 extern QcWork *qc_work_of(int32 task);
 extern void qc_work_resolve(QcWork *work);	/* in a transaction; throws */
 extern void qc_works_watch(void);

@@ -225,6 +225,15 @@ load(void *arg)
 	qc_work_end();
 }
 
+/* Did tasks change since they were read?  Then what is wrong now may be over. */
+bool
+qc_works_outdated(void)
+{
+	QcBoardDatabase *place = qc_worker_place();
+
+	return qc_state.unknown_seen || (place != NULL && place->config != qc_state.config);
+}
+
 /* The counter is read first: a change in between is seen again. */
 void
 qc_works_load(void)

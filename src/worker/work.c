@@ -108,7 +108,7 @@ qc_work_error(QcWork *work, ErrorData *error)
 	StringInfoData why;
 
 	work->target_stale = true;
-	if (qc_error_passes(error))
+	if (qc_error_passes(error) || qc_works_outdated())
 	{
 		work->again_at = qc_pool_now() + QC_SQL_PAUSE;
 		return;
