@@ -154,6 +154,8 @@ typedef struct QcPlan
 {
 	char	   *sql;
 	Oid			userid;			/* who made it: expressions may have been folded */
+	int			n;
+	Oid		   *type;			/* of its arguments: a key may have got another one */
 	SPIPlanPtr	plan;
 } QcPlan;
 
@@ -170,6 +172,7 @@ qc_plans_trim(void)
 		nplans--;
 		SPI_freeplan(plans[nplans].plan);
 		pfree(plans[nplans].sql);
+		pfree(plans[nplans].type);
 	}
 }
 
@@ -197,10 +200,11 @@ plan_by_index(SPIPlanPtr plan)
 }
 
 static SPIPlanPtr
-find_plan(const char *sql, Oid userid)
+find_plan(const char *sql, Oid userid, const QcArgs *args)
 {
 	for (int i = 0; i < nplans; i++)
-		if (plans[i].userid == userid && strcmp(plans[i].sql, sql) == 0)
+		if (plans[i].userid == userid && strcmp(plans[i].sql, sql) == 0 &&
+			plans[i].n == args->n && memcmp(plans[i].type, args->type, sizeof(Oid) * args->n) == 0)
 			return plans[i].plan;
 	return NULL;
 }
@@ -210,7 +214,7 @@ SPIPlanPtr
 qc_plan(const char *sql, const QcArgs *args)
 {
 	Oid			userid = GetUserId();
-	SPIPlanPtr	plan = find_plan(sql, userid);
+	SPIPlanPtr	plan = find_plan(sql, userid, args);
 
 	if (plan == NULL)
 	{
@@ -220,6 +224,9 @@ qc_plan(const char *sql, const QcArgs *args)
 		if (nplans == MAX_PLANS)
 			return plan;
 		plans[nplans].sql = MemoryContextStrdup(TopMemoryContext, sql);
+		plans[nplans].n = args->n;
+		plans[nplans].type = MemoryContextAlloc(TopMemoryContext, sizeof(Oid) * Max(args->n, 1));
+		memcpy(plans[nplans].type, args->type, sizeof(Oid) * args->n);
 		if (SPI_keepplan(plan) != 0)
 			elog(ERROR, "could not keep a plan");
 		plans[nplans].plan = plan;

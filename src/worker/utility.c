@@ -7,7 +7,8 @@
  * TABLESPACE fail while anybody is connected.  Before such a command the
  * database's worker is sent away and waited for, and kept away until the
  * command ends.  CREATE, ALTER and DROP EXTENSION wake the worker at commit, and
- * so does what may mend a task that waits, as ALTER SERVER.
+ * so does what may mend a task that waits, as ALTER SERVER, or stop one, as ALTER
+ * TABLE.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,7 +16,10 @@
 
 #include <signal.h>
 
+#include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
 #include "common/compat.h"
@@ -24,6 +28,7 @@
 #include "storage/latch.h"
 #include "storage/procarray.h"
 #include "tcop/utility.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "worker/worker.h"
@@ -222,6 +227,33 @@ may_mend(Node *stmt)
 	}
 }
 
+/* A table whose change may stop a task, or rename its columns: it has triggers. */
+static bool
+has_triggers(const RangeVar *relation)
+{
+	Oid			relid = relation ? RangeVarGetRelid(relation, NoLock, true) : InvalidOid;
+	HeapTuple	tuple = OidIsValid(relid) ?
+		SearchSysCache1(RELOID, ObjectIdGetDatum(relid)) : NULL;
+	bool		has = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		has = ((Form_pg_class) GETSTRUCT(tuple))->relhastriggers;
+		ReleaseSysCache(tuple);
+	}
+	return has;
+}
+
+static bool
+changes_table(Node *stmt)
+{
+	if (IsA(stmt, AlterTableStmt))
+		return has_triggers(((AlterTableStmt *) stmt)->relation);
+	if (IsA(stmt, RenameStmt))
+		return has_triggers(((RenameStmt *) stmt)->relation);
+	return false;
+}
+
 static void
 at_end(XactEvent event, void *arg)
 {
@@ -276,7 +308,7 @@ utility(QC_UTILITY_ARGS)
 
 	if (dbname != NULL)
 		list_changes = true;
-	if (is_our_extension(stmt) || may_mend(stmt))
+	if (is_our_extension(stmt) || may_mend(stmt) || changes_table(stmt))
 		qc_board_config_changes();
 	if (dbname != NULL && !OidIsValid(emptied) && may_empty(stmt, dbname))
 	{
