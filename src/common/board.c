@@ -94,6 +94,7 @@ reset_database(QcBoardDatabase *place)
 	place->started_at = 0;
 	place->quick_deaths = 0;
 	place->yield = false;
+	place->told = false;
 	place->head = place->tail = 0;
 	SpinLockRelease(&place->mutex);
 }
@@ -226,6 +227,7 @@ void
 qc_board_announce(Oid dbid, const QcRange *range, int n)
 {
 	QcBoardDatabase *place = qc_board_database(dbid, true);
+	bool		told;
 
 	if (place == NULL)
 	{
@@ -238,7 +240,13 @@ qc_board_announce(Oid dbid, const QcRange *range, int n)
 	for (int i = 0; i < n; i++)
 		push_range(place, &range[i]);
 	place->absent = false;
+	told = place->told && place->worker_pid != 0;
+	place->told = true;
 	SpinLockRelease(&place->mutex);
+
+	/* a busy worker is told once: a signal for each commit is what costs most */
+	if (told)
+		return;
 	qc_board_wake(place);
 }
 
@@ -299,6 +307,7 @@ qc_board_take(QcBoardDatabase *place, QcRange *range, int max, bool *sweep)
 		range[n++] = place->range[place->tail++ % QC_BOARD_RANGES];
 	*sweep = place->sweep;
 	place->sweep = false;
+	place->told = false;
 	SpinLockRelease(&place->mutex);
 	return n;
 }

@@ -52,6 +52,7 @@ typedef struct QcBoardDatabase
 	TimestampTz started_at;		/* of the worker that is there or was the last */
 	int			quick_deaths;	/* workers in a row that died within 60 s */
 	bool		yield;			/* others wait for a slot: a busy worker is to leave after a while */
+	bool		told;			/* the worker's latch was set, and it has not looked since */
 	uint32		head;			/* ranges: next to write */
 	uint32		tail;			/* next to read */
 	QcRange		range[QC_BOARD_RANGES];
