@@ -35,6 +35,7 @@ typedef struct QcPace
 	double		latency;		/* seconds; 0: no answer yet */
 	double		least;			/* of all answers: what it takes without a queue */
 	int64_t		answered_at;	/* the last one */
+	int64_t		stirred_at;		/* something was sent or answered */
 
 	/* of sessions: doubles with each answered window */
 	int			quick;			/* 0: not begun */

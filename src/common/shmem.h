@@ -80,6 +80,8 @@ typedef struct QcSlot
 	int			taken[QC_SHARED_REPLICAS];
 	int			background;		/* of these, for a worker's calls */
 	int			calls;			/* not at their end, with a place or without */
+	int			suspects;		/* of these, texts that may be at fault themselves */
+	int64		begun_at;		/* the last call of all, of qc_pool_now() */
 	struct QcSlot *next;
 } QcSlot;
 

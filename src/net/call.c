@@ -44,6 +44,7 @@ qc_call_release(QcCall *call)
 {
 	qc_timer_disarm(&call->timer);
 	qc_call_stop_waiting(call);
+	qc_call_count_suspect(call, false);
 	if (call->counted)
 		call->endpoint->slot->calls--;
 	call->counted = false;
@@ -111,6 +112,7 @@ qc_call_create(MemoryContext parent, const QcCallSpec *spec)
 	qc_endpoint_pin(call->endpoint);
 	MemoryContextRegisterResetCallback(cxt, &call->cleanup);
 	call->endpoint->slot->calls++;
+	call->endpoint->slot->begun_at = qc_pool_now();
 	call->counted = true;
 
 	call->text = MemoryContextAlloc(cxt, spec->len + 1);

@@ -23,7 +23,11 @@
 /* More than there are fields to refuse. */
 #define QC_MOST_DOWNGRADES	20
 
-/* An answer of any kind says that the replica is there. */
+/*
+ * An answer of any kind says that the replica is there.  A connection that
+ * broke says nothing against it where the text is suspected of that: others
+ * are to be tried, which would not be if it was left out.
+ */
 static void
 qc_call_tell_replica(QcCall *call, const QcOutcome *outcome)
 {
@@ -31,7 +35,7 @@ qc_call_tell_replica(QcCall *call, const QcOutcome *outcome)
 	bool		failed = false;
 
 	if (outcome->action == QC_ACT_RETRY && !call->answer->starved)
-		failed = outcome->kind == QC_FAIL_CONNECT
+		failed = (outcome->kind == QC_FAIL_CONNECT && !(call->alone && call->answer->connected))
 			|| (others && qc_failure_charge(outcome->kind) == QC_CHARGE_SERVER);
 	if (failed)
 		qc_replica_failed(call->endpoint, call->replica);

@@ -33,6 +33,9 @@
 #define QC_CONNECT_PROMISE_MS	2800
 #define QC_LEAST_CONNECT_MS		100
 
+/* How often a worker's call looks whether its endpoint is still the one. */
+#define QC_PATIENT_LOOK_MS		1000
+
 #define QC_NOTICE_EVERY_US		(30 * USECS_PER_SEC)
 
 /*
@@ -54,14 +57,17 @@ qc_call_impatient(const QcCall *call)
 
 /*
  * The time is the statement's, not the call's: rows that come later do not
- * wait for retry_timeout once more.
+ * wait for retry_timeout once more.  A worker's time does not end, but for an
+ * endpoint whose options have changed: the next call will have the new ones.
  */
 bool
 qc_call_out_of_patience(const QcCall *call)
 {
 	TimestampTz since = call->budget->failing_since;
 
-	return since != 0 && !call->budget->patient
+	if (call->budget->patient)
+		return call->endpoint->stale;
+	return since != 0
 		&& GetCurrentTimestamp() - since >= call->endpoint->retry_timeout * INT64CONST(1000);
 }
 
@@ -74,6 +80,18 @@ qc_call_connect_ms(const QcCall *call)
 	return Max(left, QC_LEAST_CONNECT_MS);
 }
 
+/*
+ * Texts that may be at fault themselves do not count against the room of
+ * others: those would never pass, and show that the server is well.
+ */
+void
+qc_call_count_suspect(QcCall *call, bool suspect)
+{
+	if (call->counted_suspect != suspect)
+		call->endpoint->slot->suspects += suspect ? 1 : -1;
+	call->counted_suspect = suspect;
+}
+
 /* An answer to any text ends the time of faults for all texts. */
 void
 qc_call_note_answer(QcCall *call)
@@ -83,6 +101,7 @@ qc_call_note_answer(QcCall *call)
 	call->endpoint->answered_at = GetCurrentTimestamp();
 	call->faults = 0;
 	call->suspicion = QC_TRUSTED;
+	qc_call_count_suspect(call, false);
 }
 
 /* The first fault since an answer starts the clock of retry_timeout. */
@@ -119,6 +138,8 @@ qc_call_sleep(QcCall *call)
 		ms = Min(ms, qc_call_ms_until(budget->notice_at, now));
 		ms = Min(ms, qc_call_ms_until(end, now));
 	}
+	if (budget->patient)
+		ms = Min(ms, QC_PATIENT_LOOK_MS);
 	qc_timer_arm(&call->timer, ms, false);
 }
 
@@ -295,5 +316,8 @@ qc_call_fault(QcCall *call, const QcHttp *http)
 	else if (qc_call_out_of_patience(call))
 		qc_call_give_up(call);
 	else
+	{
+		qc_call_count_suspect(call, call->suspicions > 0 || call->suspicion != QC_TRUSTED);
 		qc_call_pause(call, qc_call_next_pause(call, http ? http->retry_after_ms : -1));
+	}
 }

@@ -67,6 +67,7 @@ struct QcCall
 	/* held */
 	int			replica;		/* whose place; -1: none */
 	bool		counted;		/* in slot->calls */
+	bool		counted_suspect;	/* in slot->suspects */
 	bool		waiting;		/* counted among those that wait for a place */
 	bool		waiting_alone;	/* counted in endpoint->suspects */
 	QcProbe    *probe;
@@ -134,6 +135,7 @@ extern void qc_call_answered(QcHttp *http, void *arg);
 extern bool qc_call_impatient(const QcCall *call);
 extern bool qc_call_out_of_patience(const QcCall *call);
 extern long qc_call_connect_ms(const QcCall *call);
+extern void qc_call_count_suspect(QcCall *call, bool suspect);
 extern void qc_call_note_answer(QcCall *call);
 extern void qc_call_note_fault(QcCall *call);
 extern void qc_call_fault(QcCall *call, const QcHttp *http);

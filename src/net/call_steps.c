@@ -130,6 +130,12 @@ qc_call_wait_limit(QcCall *call, long ms)
 	qc_timer_arm(&call->timer, ms, false);
 }
 
+/*
+ * Whoever may have broken the server is not the one to try whether it is back:
+ * it would be again and again, and nobody else.
+ */
+#define QC_SUSPECT_LATE_MS	1000
+
 /* The server asked all of us to wait (Retry-After), or failed a moment ago. */
 static void
 qc_call_wait_out(QcCall *call, QcFailKind kind, long ms)
@@ -144,6 +150,8 @@ qc_call_wait_out(QcCall *call, QcFailKind kind, long ms)
 	}
 	qc_call_stop_waiting(call);
 	qc_call_note_fault(call);
+	if (call->suspicion == QC_SUSPECT_ALONE)
+		ms += QC_SUSPECT_LATE_MS;
 	qc_call_pause(call, ms);
 }
 

@@ -47,7 +47,7 @@ const QcOption qc_options[] = {
 	FIELD(model)},
 	{"api", SERVER, QC_OPTION_API, ANYONE, 0, 0, NULL, "auto", NULL, FIELD(api)},
 	{"max_concurrency", SERVER, QC_OPTION_INT, ANYONE, 0, 10000, "requests", "0",
-		"Write a whole number, as in '16'; 0 sets no limit.", FIELD(max_concurrency)},
+		"Write a whole number, as in '16'; 0 lets it be found.", FIELD(max_concurrency)},
 	{"requests_per_minute", SERVER, QC_OPTION_INT, ANYONE, 0, 10000000, "requests", "0",
 		"Write a whole number, as in '600'; 0 sets no limit.", FIELD(requests_per_minute)},
 	{"tokens_per_minute", SERVER, QC_OPTION_INT, ANYONE, 0, 2000000000, "tokens", "0",

@@ -36,6 +36,10 @@
 #define FIRST_GAP	4
 #define LONGEST_GAP	64
 
+/* When nothing is sent or answered for so long, all that is in flight is stuck. */
+#define STUCK_LATENCIES	4
+#define LEAST_STUCK		0.2
+
 /* Below this share of the window in flight it was not the window that held us. */
 #define USED_SHARE	0.5
 
@@ -96,15 +100,31 @@ raise_limit(QcPace *pace, int64_t now)
 	}
 }
 
+/* From when on nothing can be expected of what is in flight. */
+static int64_t
+stuck_at(const QcPace *pace)
+{
+	if (pace->latency == 0)
+		return INT64_MAX;
+	return pace->stirred_at + (int64_t) ((STUCK_LATENCIES * pace->latency + LEAST_STUCK) * US);
+}
+
+void
+qc_pace_sent(QcPace *pace, int64_t now)
+{
+	pace->stirred_at = now;
+}
+
 /*
- * Only time with something in flight counts: an idle server is no slow one.
- * Before the first answer nothing fades, or what the first ones took would be
+ * Only time with something in flight counts, and not that of a single text on
+ * which the server hangs: an idle server is no slow one.  Before the first answer nothing fades, or what the first ones took would be
  * forgotten when they come.
  */
 void
 qc_pace_advance(QcPace *pace, int in_flight, int64_t now)
 {
-	double		passed = pace->seen_at == 0 ? 0 : (now - pace->seen_at) / US;
+	int64_t		until = now < stuck_at(pace) ? now : stuck_at(pace);
+	double		passed = pace->seen_at == 0 ? 0 : (until - pace->seen_at) / US;
 
 	if (pace->seen_at == 0 || now > pace->seen_at)
 		pace->seen_at = now;
@@ -168,10 +188,38 @@ qc_pace_window(const QcPace *pace, const QcPaceTerms *terms, bool background)
 	return bound(pace, terms, background ? found : most(found, quick));
 }
 
-int
-qc_pace_reserve(int window)
+/*
+ * A text on which the server hangs must not keep the others out for as long as
+ * the time limit: where all that is in flight is stuck, one more may try.
+ */
+static int
+room_beside(const QcPace *pace, const QcPaceTerms *terms, int in_flight, int room)
 {
-	return most(window / 10, 1);
+	int			most_stuck = least(first_of(terms), pace->limit > 0 ? pace->limit : QC_PACE_FIRST);
+
+	if (room <= 0 && in_flight < most_stuck && pace->seen_at > stuck_at(pace))
+		return 1;
+	return room;
+}
+
+/*
+ * A tenth of the window is the sessions', so that nobody who waits stands
+ * behind a worker's hours.  One place a worker may have whatever they do.
+ */
+int
+qc_pace_room(const QcPace *pace, const QcPaceTerms *terms, int in_flight, int background,
+			 bool sessions_there)
+{
+	int			window = qc_pace_window(pace, terms, background >= 0);
+	int			room = window - in_flight;
+
+	if (background < 0)
+		return room_beside(pace, terms, in_flight, room);
+	if (sessions_there)
+		room -= most(window / 10, 1);
+	if (room <= 0 && background == 0 && in_flight < qc_pace_window(pace, terms, false))
+		room = 1;
+	return room_beside(pace, terms, in_flight, room);
 }
 
 /* ---- the knee ---- */
@@ -395,6 +443,7 @@ qc_pace_answered(QcPace *pace, const QcPaceTerms *terms, double latency, bool ba
 	pace->seconds = fmax(pace->seconds, fmin(latency, fade_of(pace)));
 	pace->answers += 1;
 	pace->answered_at = now;
+	pace->stirred_at = now;
 	if (!background)
 		grow_quick(pace, terms);
 }
@@ -439,18 +488,25 @@ qc_pace_refused(QcPace *pace, const QcPaceTerms *terms, int in_flight, int64_t n
 		settle_down(pace, pace->found);
 }
 
+/*
+ * One that timed out while others were answered in a fraction of the time
+ * stood in no queue: that says something of its text, not of the window.
+ */
 void
 qc_pace_timed_out(QcPace *pace, const QcPaceTerms *terms, int64_t now)
 {
 	int			window = qc_pace_window(pace, terms, false);
 	int			smaller = most(window * 3 / 4, 1);
 
+	if (pace->latency > 0 && pace->latency < terms->timeout / 4
+		&& (now - pace->answered_at) / US < terms->timeout / 2)
+		return;
 	if (!may_shrink(pace, now))
 		return;
 	pace->quick = smaller;
 	pace->quick_answers = 0;
 	pace->base_rate = 0;
-	settle_down(pace, least(smaller, pace->found > 0 ? pace->found : smaller));
+	move_to(pace, least(smaller, pace->found > 0 ? pace->found : smaller), QC_PACE_DOUBLING);
 }
 
 /* ---- rates ---- */

@@ -29,11 +29,19 @@ typedef struct QcPaceTerms
 /* Time passed with so many requests in flight: before each change of that. */
 extern void qc_pace_advance(QcPace *pace, int in_flight, int64_t now);
 
+/* A request is on its way. */
+extern void qc_pace_sent(QcPace *pace, int64_t now);
+
 /* How many may be in flight, all together; at least 1. */
 extern int	qc_pace_window(const QcPace *pace, const QcPaceTerms *terms, bool background);
 
-/* Of these, what a worker leaves free for sessions that are there. */
-extern int	qc_pace_reserve(int window);
+/*
+ * Places that are free: for a session (background < 0), or for a worker of
+ * whose kind so many are in flight, which leaves some of them to sessions
+ * that are there.
+ */
+extern int	qc_pace_room(const QcPace *pace, const QcPaceTerms *terms, int in_flight,
+						 int background, bool sessions_there);
 
 /* What came of a request, itself still counted as in flight; after an advance. */
 extern void qc_pace_answered(QcPace *pace, const QcPaceTerms *terms, double latency,

@@ -93,26 +93,6 @@ first_return(const QcSharedEndpoint *at, int n, TimestampTz now)
 	return Max(1, (long) ((first - now) / 1000) + 1);
 }
 
-/*
- * Places that are free for this kind of call.  A worker leaves some to
- * sessions that are there; one it may have whatever they do.
- */
-static int
-free_places(const QcSharedEndpoint *at, const QcPaceTerms *terms, bool background, int64 now)
-{
-	int			window = qc_pace_window(&at->pace, terms, background);
-	int			room = window - at->in_flight;
-
-	if (!background)
-		return room;
-	if (at->session_at != 0 && now - at->session_at < SESSION_US)
-		room -= qc_pace_reserve(window);
-	if (room <= 0 && at->background == 0
-		&& at->in_flight < qc_pace_window(&at->pace, terms, false))
-		room = 1;
-	return room;
-}
-
 /* What stands in the way, or the replica to take; under the lock. */
 static int
 look(QcEndpoint *endpoint, QcTake *how, int *room, long *wait_ms)
@@ -121,12 +101,15 @@ look(QcEndpoint *endpoint, QcTake *how, int *room, long *wait_ms)
 	QcPaceTerms terms = qc_window_terms(endpoint, &at->facts);
 	QcRates		rates = qc_window_rates(endpoint);
 	TimestampTz now = how->now;
+	bool		there;
 	int			chosen;
 
 	qc_pace_advance(&at->pace, at->in_flight, how->clock);
 	if (at->bucket.usual_tokens > 0)
 		how->tokens = at->bucket.usual_tokens;
-	*room = free_places(at, &terms, how->background, how->clock);
+	there = at->session_at != 0 && how->clock - at->session_at < SESSION_US;
+	*room = qc_pace_room(&at->pace, &terms, at->in_flight,
+						 how->background ? at->background : -1, there);
 	if (*room <= 0)
 		return QC_TAKE_FULL;
 	if (rates.requests > 0 || rates.tokens > 0)
@@ -167,6 +150,7 @@ qc_replica_take(QcEndpoint *endpoint, QcTake *how)
 	chosen = look(endpoint, how, &room, &how->wait_ms);
 	if (chosen >= 0)
 	{
+		qc_pace_sent(&at->pace, how->clock);
 		count_in(at, chosen, endpoint->nreplicas, how->now);
 		qc_bucket_spend(&at->bucket, how->tokens);
 		if (how->background)

@@ -82,6 +82,27 @@ qc_window_ours(const QcEndpoint *endpoint)
 	return n;
 }
 
+/* Suspects beside which others go as if they were not there. */
+#define FEW_SUSPECTS	16
+
+/* Beside more, one other at least so often. */
+#define EXTRA_US		INT64CONST(1000000)
+
+/*
+ * What is left for new calls when those that pause or wait have their places.
+ * When all of them may be waiting for others to pass, one other may try.
+ */
+static int
+beside_waiting(QcSlot *slot, int room, int ours)
+{
+	int			waiting = slot->calls - ours - Min(slot->suspects, FEW_SUSPECTS);
+
+	if (room - Max(waiting, 0) > 0)
+		return room - Max(waiting, 0);
+	return room > 0 && slot->suspects > FEW_SUSPECTS
+		&& qc_pool_now() - slot->begun_at >= EXTRA_US ? 1 : 0;
+}
+
 /* All that may stand in the way, the longest first. */
 static QcServerState
 look(QcEndpoint *endpoint, bool background, int *room, long *wait_ms)
@@ -104,8 +125,7 @@ look(QcEndpoint *endpoint, bool background, int *room, long *wait_ms)
 		*room = 0;
 		return chosen == QC_TAKE_OUT ? QC_SERVER_DOWN : QC_SERVER_LIMITED;
 	}
-	/* calls that pause or wait will want a place before a new one does */
-	*room = Max(*room - (endpoint->slot->calls - qc_window_ours(endpoint)), 0);
+	*room = beside_waiting(endpoint->slot, *room, qc_window_ours(endpoint));
 	if (!qc_pool_has_room())
 		*room = 0;
 	if (*room == 0)

@@ -116,6 +116,11 @@ is($row->{in_flight}, 0, 'nothing is under way');
 is($row->{requests}, 13, 'requests are counted');
 cmp_ok($row->{latency_ms}, '>', 0, 'and timed');
 is($row->{note}, undef, 'for all sessions together');
+server($node, 'busy', url('vllm', 'fail=429', 'times=1', 'retry_after=3'));
+$session[0]->start(many('busy', 1));
+ok(wait_until(sub { shown('busy')->{state} eq 'asked to wait' }, 'the pause', 5),
+	'a server that asked to wait');
+is($session[0]->wait, 1, 'and is waited for');
 server($node, 'dead', unused_url(), api => 'openai', model => 'm');
 is(shown('dead')->{state}, 'not used yet', 'a server that nobody used');
 run_sql($node, many('dead', 1));

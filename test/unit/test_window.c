@@ -109,6 +109,7 @@ send_one(Sim *sim)
 
 	qc_pace_advance(&sim->pace, sim->n, sim->now);
 	full = sim->most_queued >= 0 && sim->n >= sim->slots + sim->most_queued;
+	qc_pace_sent(&sim->pace, sim->now);
 	sim->request[sim->n].sent = sim->now;
 	sim->request[sim->n++].ends = INT64_MAX;
 	if (sim->n > sim->most)
@@ -326,6 +327,68 @@ test_hang(void)
 	tap_ok(sim.answered >= 0.95 * 240, "and all of its slots when it is back", "%d", sim.answered);
 }
 
+/* A text on which the server hangs, now and then another: they are not kept out. */
+static void
+test_stuck(void)
+{
+	QcPace		pace = {0};
+	QcPaceTerms terms = {0};
+	int64_t		now = 1000 * US;
+	int			waited = 0;
+	int			window;
+
+	terms.timeout = 30;
+	for (int i = 0; i < 100; i++)
+	{
+		qc_pace_advance(&pace, 0, now);
+		qc_pace_sent(&pace, now);
+		qc_pace_advance(&pace, 1, now += US / 20);
+		qc_pace_answered(&pace, &terms, 0.05, true, now);
+	}
+	window = qc_pace_window(&pace, &terms, true);
+	for (int i = 0; i < 20; i++)
+	{
+		qc_pace_advance(&pace, 0, now);
+		qc_pace_sent(&pace, now);	/* the bad one */
+		qc_pace_advance(&pace, 1, now += 10 * US);
+		waited += qc_pace_room(&pace, &terms, 1, 1, false) <= 0;
+		qc_pace_sent(&pace, now);
+		qc_pace_advance(&pace, 2, now += US / 20);
+		qc_pace_answered(&pace, &terms, 0.05, true, now);
+		qc_pace_advance(&pace, 1, now += 20 * US);
+		qc_pace_timed_out(&pace, &terms, now);
+	}
+	tap_ok(waited == 0, "a text on which the server hangs keeps no other out", "%d times", waited);
+	tap_ok(qc_pace_room(&pace, &terms, 0, 0, false) >= 1 && window >= 16,
+		   "and there is room after it", "%d, %d before", qc_pace_room(&pace, &terms, 0, 0, false),
+		   window);
+	terms.ceiling = 1;
+	qc_pace_advance(&pace, 1, now += 10 * US);
+	tap_ok(qc_pace_room(&pace, &terms, 1, 1, false) <= 0, "but max_concurrency always wins", "%d",
+		   qc_pace_room(&pace, &terms, 1, 1, false));
+}
+
+/* A bad text among many: the window is not the smaller for it. */
+static void
+test_bad_texts(void)
+{
+	Sim			sim;
+	int			window;
+
+	begin(&sim, 64, 0.1);
+	sim.background = true;
+	run(&sim, 20);
+	window = qc_pace_window(&sim.pace, &sim.terms, true);
+	for (int i = 0; i < 20; i++)
+	{
+		run(&sim, 1);
+		qc_pace_timed_out(&sim.pace, &sim.terms, sim.now);
+	}
+	tap_ok(qc_pace_window(&sim.pace, &sim.terms, true) >= window * 3 / 4,
+		   "bad texts that time out leave the window alone", "%d after %d",
+		   qc_pace_window(&sim.pace, &sim.terms, true), window);
+}
+
 /* ---- growth ---- */
 
 static void
@@ -439,8 +502,45 @@ test_bounds(void)
 	sim.background = true;
 	run(&sim, 30);
 	tap_ok(sim.most == 10, "for ever", "%d", sim.most);
-	tap_ok(qc_pace_reserve(4) == 1 && qc_pace_reserve(64) == 6, "a tenth is for sessions",
-		   "%d %d", qc_pace_reserve(4), qc_pace_reserve(64));
+}
+
+/* In a window of 64, 16 for the worker: what each may still have. */
+static void
+test_reserve(void)
+{
+	QcPace		pace = {0};
+	QcPaceTerms terms = {0};
+	static const struct
+	{
+		const char *name;
+		int			found;
+		int			in_flight;
+		int			background;	/* -1: a session asks */
+		bool		there;
+		int			room;
+	}			row[] = {
+		{"a worker alone has all", 64, 0, 0, false, 64},
+		{"with a session about, all but a tenth", 64, 0, 0, true, 58},
+		{"of few, all but one", 4, 0, 0, true, 3},
+		{"which a session takes", 64, 58, -1, true, 6},
+		{"a worker at its share has no more", 64, 58, 58, true, 0},
+		{"of a single place the worker has it too", 1, 0, 0, true, 1},
+		{"sessions everywhere leave it one", 16, 40, 0, true, 1},
+		{"and not two", 16, 40, 1, true, -25},
+		{"nor any beyond the window", 16, 64, 0, true, -48}
+	};
+
+	terms.timeout = 30;
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+	{
+		int			room;
+
+		pace.found = row[i].found;
+		pace.quick = row[i].found == 1 ? 1 : 64;
+		room = qc_pace_room(&pace, &terms, row[i].in_flight, row[i].background, row[i].there);
+		tap_ok(row[i].room > 0 ? room == row[i].room : room <= 0, row[i].name, "%d, not %d",
+			   room, row[i].room);
+	}
 }
 
 /* ---- refusals ---- */
@@ -540,6 +640,7 @@ int
 main(void)
 {
 	test_bounds();
+	test_reserve();
 	test_design(0);
 	test_design(4);
 	test_safety(0, false);
@@ -547,6 +648,8 @@ main(void)
 	test_safety(0.3, true);
 	test_slower();
 	test_hang();
+	test_stuck();
+	test_bad_texts();
 	test_session();
 	test_knee(0, 0);
 	test_knee(0.3, 0);
