@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # A PostgreSQL of the demo's own: in $RUN_DIR, on a unix socket there and nowhere else.
+# CLUSTER_CONF holds further lines of its configuration.
 
 # PostgreSQL refuses to run as root.
 as_pg() {
@@ -24,6 +25,7 @@ create_cluster() {
 			listen_addresses = ''
 			unix_socket_directories = '$RUN_DIR'
 			fsync = off
+			${CLUSTER_CONF:-}
 		END
 		as_pg "$PG_BIN/pg_ctl" -D "$RUN_DIR/data" -l "$RUN_DIR/postgres.log" -w start &&
 		as_pg "$PG_BIN/createdb" -h "$RUN_DIR" -U postgres demo
@@ -53,9 +55,9 @@ demo_psql() {
 
 value_of() { demo_psql -At -c "$1"; }
 
-# show FILE: prints the statements as it runs them; @URL@ and the like in the file are the run's own values
+# show FILE [FIRST]: prints the statements as it runs them; @URL@ and the like in the file are the run's own values
 show() {
-	sed -e "s|@SERVER_OPTIONS@|$(server_options)|" -e "s|@MODEL@|$MODEL_TITLE|" "$DEMO/show/$1" |
+	sed -e "s|@SERVER_OPTIONS@|$(server_options)|" -e "s|@MODEL@|$MODEL_TITLE|" -e "s|@FIRST@|${2:-}|" "$DEMO/show/$1" |
 		demo_psql -a -P pager=off -f -
 }
 

@@ -22,6 +22,8 @@ SIZE=full KEEP='' URL='' MODEL_ARG='' KEY='' MODEL_FILE_ARG=''
 . "$DEMO/lib/cluster.sh"
 # shellcheck source=demo/lib/rows.sh
 . "$DEMO/lib/rows.sh"
+# shellcheck source=demo/lib/background.sh
+. "$DEMO/lib/background.sh"
 
 # Everything that was started ends here, whatever happened.
 clean_up() {
