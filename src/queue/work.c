@@ -10,8 +10,6 @@
 #include "postgres.h"
 
 #include "access/relation.h"
-#include "access/tableam.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "common/compat.h"
 #include "executor/spi.h"
@@ -127,27 +125,20 @@ end_backfill(const QcTask *task)
 	qc_board_config_changes();
 }
 
-/* Rows of the table, about; -1: nobody knows. */
+/* Rows of the table as ANALYZE counted them; -1: nobody knows. */
 static double
 rows_about(Oid relid)
 {
 	Relation	rel = relation_open(relid, AccessShareLock);
 	double		rows = rel->rd_rel->reltuples;
 
-	if (rel->rd_rel->relkind == RELKIND_RELATION)
-	{
-		BlockNumber pages;
-		double		visible;
-
-		table_relation_estimate_size(rel, NULL, &pages, &rows, &visible);
-	}
 	relation_close(rel, AccessShareLock);
 	return rows;
 }
 
 /* What happens now, in a sentence. */
 static Datum
-begun(const QcTask *task, const QcTarget *target, const char *what)
+begun(const QcTask *task, const QcTarget *target, const char *what, bool whole)
 {
 	StringInfoData s;
 	double		rows = rows_about(target->relid);
@@ -158,8 +149,8 @@ begun(const QcTask *task, const QcTarget *target, const char *what)
 				 errhint("Add qwen_classify to shared_preload_libraries in postgresql.conf and restart the server.")));
 	initStringInfo(&s);
 	appendStringInfo(&s, "%s of %s begins", what, target->rel_sql);
-	if (rows >= 0)
-		appendStringInfo(&s, ", about %.0f rows", rows);
+	if (whole && rows >= 0)
+		appendStringInfo(&s, ", in a table of about %.0f rows", rows);
 	if (task->paused || task->stopped != NULL)
 		appendStringInfo(&s, ", when the task goes on: SELECT qwen.resume(%s)",
 						 quote_literal_cstr(task->name));
@@ -185,7 +176,7 @@ qwen_classify_backfill(PG_FUNCTION_ARGS)
 				 errmsg("max_rows must not be negative"),
 				 errhint("NULL means all rows; 0 ends a backfill that is under way.")));
 	open_backfill(task, "label", filter_sql(fcinfo, 2, target), max_rows);
-	return begun(task, target, "backfill");
+	return begun(task, target, "backfill", max_rows < 0 && PG_ARGISNULL(2));
 }
 
 /* qwen.relabel(task, filter) */
@@ -203,7 +194,7 @@ qwen_classify_relabel(PG_FUNCTION_ARGS)
 				 errhint("Type: SELECT qwen.alter_task('%s', keep => true), or set the labels to NULL that are to be made anew.",
 						 task->name)));
 	open_backfill(task, "relabel", filter_sql(fcinfo, 1, target), -1);
-	return begun(task, target, "relabel");
+	return begun(task, target, "relabel", PG_ARGISNULL(1));
 }
 
 /* Dead and waiting rows, all of them, into the queue. */
