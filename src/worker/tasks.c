@@ -303,8 +303,8 @@ resolve_endpoint(QcWork *work)
 	qc_as_before(&saved);
 	if (endpoint == work->endpoint && work->prompt != NULL)
 		return;
-	if (work->endpoint != NULL && endpoint->codes != work->endpoint->codes)
-		qc_flights_back(work);
+	if (work->endpoint != NULL)
+		qc_flights_back(work);	/* patient calls would stay with the old address for ever */
 	qc_endpoint_pin(endpoint);
 	if (work->endpoint != NULL)
 		qc_endpoint_unpin(work->endpoint);
