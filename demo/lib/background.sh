@@ -44,5 +44,5 @@ show_background() {
 	show 7_people.sql
 	watch_relabel
 	show 8_kept.sql
-	[ "$(value_of 'SELECT label FROM question WHERE id = 1003')" = request_refund ] || give_up 1 "a person's label was not kept"
+	[ "$(value_of 'SELECT label FROM question WHERE id = 1003')" = card_arrival ] || give_up 1 "a person's label was not kept"
 }
