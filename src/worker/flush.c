@@ -199,7 +199,10 @@ settle(QcFlight *flight)
 			break;
 		case QC_DROPPED:
 		case QC_REQUEUED:
+			break;
 		case QC_LOST:
+			/* perhaps the queue was rewritten (VACUUM FULL): its rows are elsewhere */
+			qc_state.sweep_wanted = true;
 			break;
 	}
 	qc_flight_done(flight);

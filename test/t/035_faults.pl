@@ -131,6 +131,17 @@ verdict($node, 'two immediate stops');
 	is(value($node, 'SELECT label FROM ticket WHERE id = 1000001'), 'refund', 'the label of the second text');
 }
 
+# ---- the queue's rows move while their keys are in memory ----
+
+{
+	point_at($node, url('vllm', 'delay=400'));
+	checker_fill($node, 100);
+	wait_until(sub { mock_stats()->{in_flight} }, 'the requests');
+	$node->safe_psql('postgres', 'VACUUM FULL qwen.queue');
+	point_at($node, url('vllm'));
+	verdict($node, 'VACUUM FULL of the queue', 20);
+}
+
 # ---- a person's label, and a relabel, in flight ----
 
 {
