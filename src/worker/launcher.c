@@ -47,6 +47,7 @@
 #define QC_LONGEST_PAUSE	(300 * QC_SECOND)
 
 /* No free worker slot: try again. */
+#define QC_WARN_EVERY		(3600 * INT64CONST(1000000))
 #define QC_SLOT_PAUSE		(5 * QC_SECOND)
 
 typedef struct QcServed
@@ -64,7 +65,7 @@ typedef struct QcLauncher
 	HTAB	   *served;
 	TimestampTz list_at;		/* read the list of databases then */
 	TimestampTz slot_at;		/* no slot was free: not before then */
-	bool		warned;			/* about slots */
+	TimestampTz warned_at;		/* about slots; 0: never */
 	bool		enabled;		/* qwen_classify.enabled as last seen */
 } QcLauncher;
 
@@ -230,14 +231,14 @@ start_worker(QcServed *served)
 	return ok;
 }
 
-/* Once, however often it is tried: an administrator has to act. */
+/* Once an hour at most, however often it is tried: an administrator has to act. */
 static void
 no_slot(TimestampTz now)
 {
 	launcher.slot_at = now + QC_SLOT_PAUSE;
-	if (launcher.warned)
+	if (launcher.warned_at != 0 && now - launcher.warned_at < QC_WARN_EVERY)
 		return;
-	launcher.warned = true;
+	launcher.warned_at = now;
 	ereport(WARNING,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("no background worker is free to label a database"),
@@ -314,7 +315,6 @@ start_one(QcServed *served, TimestampTz now)
 	}
 	served->served_at = now;
 	served->visit_at = now + QC_VISIT_EVERY;
-	launcher.warned = false;
 }
 
 /* The longest unserved first, as many as there is room for; when to look again. */
