@@ -33,9 +33,6 @@
 #define QC_CONNECT_PROMISE_MS	2800
 #define QC_LEAST_CONNECT_MS		100
 
-/* How often a worker's call looks whether its endpoint is still the one. */
-#define QC_PATIENT_LOOK_MS		1000
-
 #define QC_NOTICE_EVERY_US		(30 * USECS_PER_SEC)
 
 /*
@@ -57,17 +54,15 @@ qc_call_impatient(const QcCall *call)
 
 /*
  * The time is the statement's, not the call's: rows that come later do not
- * wait for retry_timeout once more.  A worker's time does not end, but for an
- * endpoint whose options have changed: the next call will have the new ones.
+ * wait for retry_timeout once more.  A worker's time does not end; it takes its
+ * calls back itself when the server's options change.
  */
 bool
 qc_call_out_of_patience(const QcCall *call)
 {
 	TimestampTz since = call->budget->failing_since;
 
-	if (call->budget->patient)
-		return call->endpoint->stale;
-	return since != 0
+	return since != 0 && !call->budget->patient
 		&& GetCurrentTimestamp() - since >= call->endpoint->retry_timeout * INT64CONST(1000);
 }
 
@@ -138,8 +133,6 @@ qc_call_sleep(QcCall *call)
 		ms = Min(ms, qc_call_ms_until(budget->notice_at, now));
 		ms = Min(ms, qc_call_ms_until(end, now));
 	}
-	if (budget->patient)
-		ms = Min(ms, QC_PATIENT_LOOK_MS);
 	qc_timer_arm(&call->timer, ms, false);
 }
 

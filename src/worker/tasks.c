@@ -359,19 +359,8 @@ qc_works_check(void)
 static void
 look_at_endpoint(void *arg)
 {
-	QcWork	   *work = arg;
-	QcAsOwner	saved;
-	QcEndpoint *endpoint;
-
 	qc_work_begin();
-	qc_as_role(&saved, work->task->owner);
-	endpoint = qc_endpoint_resolve(work->task->server);
-	qc_as_before(&saved);
-	if (endpoint != work->endpoint)
-	{
-		qc_flights_back(work);
-		resolve_endpoint(work);
-	}
+	resolve_endpoint(arg);
 	qc_work_end();
 }
 
