@@ -240,7 +240,6 @@ CREATE TABLE qwen.task (
 	priority integer NOT NULL DEFAULT 10,
 	keep boolean NOT NULL DEFAULT true,
 	paused boolean NOT NULL DEFAULT false,
-	stopped text,					-- a configuration fault, and what to do
 	state_since timestamptz NOT NULL DEFAULT now(),
 	-- the table; numbers hold while source_oid is its OID, the names after a restore
 	source regclass,

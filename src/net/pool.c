@@ -417,12 +417,6 @@ qc_pool_wait(long timeout_ms)
 	(void) qc_pool_round(sockets);
 }
 
-bool
-qc_pool_latch_was_set(void)
-{
-	return pool.latch_was_set;
-}
-
 int
 qc_pool_in_flight(void)
 {

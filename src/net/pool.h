@@ -48,12 +48,6 @@ extern int64 qc_pool_now(void);
  */
 extern void qc_pool_wait(long timeout_ms);
 
-/*
- * The worker of a later day waits on the same latch: true if the last
- * qc_pool_wait returned because the latch was set.
- */
-extern bool qc_pool_latch_was_set(void);
-
 /* Requests in flight in this process: for tests and views. */
 extern int	qc_pool_in_flight(void);
 

@@ -215,8 +215,6 @@ doing_of(const QcTask *task, const QcCounts *counts, const QcBoardTask *board, b
 		return (QcDoing) {"not attached", NULL, counts->state_since};
 	if (task->paused)
 		return (QcDoing) {"paused", NULL, counts->state_since};
-	if (task->stopped != NULL)
-		return (QcDoing) {"stopped", task->stopped, counts->state_since};
 	if (qc_board == NULL)
 		return (QcDoing) {"no worker", "no worker: qwen_classify is not in shared_preload_libraries", 0};
 	if (!qc_enabled)

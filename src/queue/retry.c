@@ -49,7 +49,7 @@ qc_retry_next(QcFailKind kind, bool sql_error, int attempts, TimestampTz now, Ti
 /* Rows of tasks that wait themselves would stand before the others for ever. */
 #define OF_TASKS_AT_WORK \
 	"FROM qwen.retry AS r JOIN qwen.task AS t ON t.id = r.task " \
-	"AND NOT t.paused AND t.stopped IS NULL AND t.source IS NOT NULL "
+	"AND NOT t.paused AND t.source IS NOT NULL "
 
 static TimestampTz
 next_due(void)

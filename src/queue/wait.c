@@ -115,11 +115,6 @@ check_configuration(const QcTask *task, const QcLeft *left)
 		what = psprintf("task \"%s\" is paused", task->name);
 		hint = psprintf("Type: SELECT qwen.resume(%s).", quote_literal_cstr(task->name));
 	}
-	else if (task->stopped)
-	{
-		what = psprintf("task \"%s\" is stopped: %s", task->name, task->stopped);
-		hint = psprintf("When that is mended, type: SELECT qwen.resume(%s).", quote_literal_cstr(task->name));
-	}
 	else if (!OidIsValid(task->source))
 	{
 		what = psprintf("task \"%s\" is not attached to a table", task->name);

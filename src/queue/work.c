@@ -151,7 +151,7 @@ begun(const QcTask *task, const QcTarget *target, const char *what, bool whole)
 	appendStringInfo(&s, "%s of %s begins", what, target->rel_sql);
 	if (whole && rows >= 0)
 		appendStringInfo(&s, ", in a table of about %.0f rows", rows);
-	if (task->paused || task->stopped != NULL)
+	if (task->paused)
 		appendStringInfo(&s, ", when the task goes on: SELECT qwen.resume(%s)",
 						 quote_literal_cstr(task->name));
 	return CStringGetTextDatum(s.data);
@@ -251,8 +251,8 @@ set_paused(const QcTask *task, bool paused)
 	qc_own_begin(&own);
 	qc_own_int4(&own, task->id);
 	qc_own_int4(&own, paused ? 1 : 0);
-	qc_own_run(&own, "UPDATE qwen.task SET paused = ($2 = 1), state_since = pg_catalog.now(), stopped = NULL "
-			   "WHERE id = $1 AND (paused <> ($2 = 1) OR stopped IS NOT NULL)", SPI_OK_UPDATE);
+	qc_own_run(&own, "UPDATE qwen.task SET paused = ($2 = 1), state_since = pg_catalog.now() "
+			   "WHERE id = $1 AND paused <> ($2 = 1)", SPI_OK_UPDATE);
 	qc_own_end(&own);
 	qc_board_config_changes();
 }

@@ -246,7 +246,7 @@ store(const QcAttach *a)
 	values[8] = PointerGetDatum(construct_md_array(names, none, 1, dims, lower, TEXTOID, -1, false, TYPALIGN_INT));
 	run_own("UPDATE qwen.task SET source = $2::pg_catalog.regclass, source_oid = $2, existing = $3, "
 			"input = $4, input_column = $5, label_column = $6, confidence_column = $7, "
-			"reason_column = $8, column_names = $9, attached_at = pg_catalog.now(), stopped = NULL, "
+			"reason_column = $8, column_names = $9, attached_at = pg_catalog.now(), "
 			"state_since = pg_catalog.now() WHERE id = $1",
 			lengthof(types), types, values, nulls);
 }
@@ -477,7 +477,7 @@ qc_detach(const QcTask *task)
 	forget_waiting(task->id);
 	run_own("UPDATE qwen.task SET source = NULL, source_oid = NULL, existing = NULL, input = NULL, "
 			"input_column = NULL, label_column = NULL, confidence_column = NULL, reason_column = NULL, "
-			"column_names = NULL, attached_at = NULL, stopped = NULL, version = version + 1, "
+			"column_names = NULL, attached_at = NULL, version = version + 1, "
 			"state_since = pg_catalog.now() WHERE id = $1", 1, &type, &id, NULL);
 	qc_board_config_changes();
 }

@@ -346,11 +346,9 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 	if (reshaped(old, &fresh))
 		fresh.version++;
 
-	/* a stop is looked at anew: what was altered may have mended it */
 	if (write_task("UPDATE qwen.task SET labels = $2::json, instructions = $3, examples = $4::jsonb, "
 				   "server = $5, with_reason = $6, accept_above = $7, priority = $8, keep = $9, "
-				   "version = $10, owner = $11, stopped = NULL, state_since = "
-				   "CASE WHEN stopped IS NULL THEN state_since ELSE pg_catalog.now() END WHERE id = $1", &fresh, true) != 1)
+				   "version = $10, owner = $11 WHERE id = $1", &fresh, true) != 1)
 		elog(ERROR, "task %d is gone", fresh.id);
 	only_names = rename.n > 0 && PG_ARGISNULL(ARG_LABELS) && PG_ARGISNULL(ARG_EXAMPLES) &&
 		same_text(old->instructions, fresh.instructions) &&

@@ -129,43 +129,6 @@ qc_key_values(const QcTarget *target, int64 k, const char *kx,
 	heap_deform_tuple(&tuple, target->key_desc, values, nulls);
 }
 
-/* A key as a person types it: the parentheses of a row may be left out. */
-void
-qc_key_parse(const QcTarget *target, const char *text, int64 *k, char **kx)
-{
-	Datum		values[INDEX_MAX_KEYS];
-	bool		nulls[INDEX_MAX_KEYS];
-	char	   *row;
-
-	if (target->int_key)
-	{
-		*k = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(text)));
-		*kx = NULL;
-		return;
-	}
-	if (text[0] == '(')
-		row = pstrdup(text);
-	else
-	{
-		StringInfoData buf;
-
-		/* one value, quoted as a row's field */
-		initStringInfo(&buf);
-		appendStringInfoString(&buf, "(\"");
-		for (const char *s = text; *s; s++)
-		{
-			if (*s == '"' || *s == '\\')
-				appendStringInfoChar(&buf, *s);
-			appendStringInfoChar(&buf, *s);
-		}
-		appendStringInfoString(&buf, "\")");
-		row = buf.data;
-	}
-	qc_key_values(target, 0, row, values, nulls);
-	*kx = row_text(target, values, nulls);
-	*k = qc_key_hash(*kx);
-}
-
 char *
 qc_key_text(int64 k, const char *kx)
 {

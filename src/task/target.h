@@ -96,9 +96,6 @@ extern int64 qc_key_hash(const char *kx);
 extern void qc_key_values(const QcTarget *target, int64 k, const char *kx,
 						  Datum *values, bool *nulls);
 
-/* A person's key as text, 42 or (a,b) or a: to k and kx; error with a hint. */
-extern void qc_key_parse(const QcTarget *target, const char *text, int64 *k, char **kx);
-
 /* k and kx as a person reads it: 42, or (a,b); palloc'ed. */
 extern char *qc_key_text(int64 k, const char *kx);
 

@@ -34,7 +34,7 @@
 
 #define QC_TASK_COLUMNS \
 	"id, name, owner::oid, version, labels::text, instructions, examples::text, server, " \
-	"with_reason, accept_above, priority, keep, paused, stopped, source::oid, existing, input, " \
+	"with_reason, accept_above, priority, keep, paused, source::oid, existing, input, " \
 	QC_COLUMN(input_column, 1) ", " QC_COLUMN(label_column, 2) ", " \
 	QC_COLUMN(confidence_column, 3) ", " QC_COLUMN(reason_column, 4)
 
@@ -43,7 +43,7 @@ enum
 {
 	COL_ID = 1, COL_NAME, COL_OWNER, COL_VERSION, COL_LABELS, COL_INSTRUCTIONS,
 	COL_EXAMPLES, COL_SERVER, COL_WITH_REASON, COL_ACCEPT_ABOVE, COL_PRIORITY,
-	COL_KEEP, COL_PAUSED, COL_STOPPED, COL_SOURCE, COL_EXISTING, COL_INPUT,
+	COL_KEEP, COL_PAUSED, COL_SOURCE, COL_EXISTING, COL_INPUT,
 	COL_INPUT_COLUMN, COL_LABEL_COLUMN, COL_CONFIDENCE_COLUMN, COL_REASON_COLUMN
 };
 
@@ -127,7 +127,6 @@ make_task(HeapTuple tuple, MemoryContext parent)
 	task->priority = int_column(tuple, COL_PRIORITY);
 	task->keep = bool_column(tuple, COL_KEEP);
 	task->paused = bool_column(tuple, COL_PAUSED);
-	task->stopped = text_column(tuple, COL_STOPPED, cxt);
 	task->source = oid_column(tuple, COL_SOURCE);
 	task->existing = text_column(tuple, COL_EXISTING, cxt);
 	task->input = text_column(tuple, COL_INPUT, cxt);
@@ -296,28 +295,6 @@ qc_task_for_change(const char *name)
 				 errmsg("task \"%s\" was dropped by another session", name)));
 	qc_task_check_owner(task);
 	return task;
-}
-
-/* state_since moves only when the state does. */
-void
-qc_task_set_stopped(int32 id, const char *message)
-{
-	QcAsOwner	saved;
-	Oid			types[] = {INT4OID, TEXTOID};
-	Datum		args[] = {Int32GetDatum(id),
-	message ? CStringGetTextDatum(message) : (Datum) 0};
-	char		nulls[] = {' ', message ? ' ' : 'n', '\0'};
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	qc_as_extension_owner(&saved);
-	SPI_connect();
-	if (SPI_execute_with_args("UPDATE qwen.task SET stopped = $2, state_since = pg_catalog.now() "
-							  "WHERE id = $1 AND stopped IS DISTINCT FROM $2",
-							  2, types, args, nulls, false, 0) != SPI_OK_UPDATE)
-		elog(ERROR, "could not write qwen.task");
-	SPI_finish();
-	qc_as_before(&saved);
-	PopActiveSnapshot();
 }
 
 /*

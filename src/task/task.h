@@ -34,7 +34,6 @@ typedef struct QcTask
 	int			priority;		/* 1 to 100: share of the worker's turns; 10 */
 	bool		keep;			/* write qwen.result */
 	bool		paused;
-	char	   *stopped;		/* message of a configuration fault, or NULL */
 
 	/* what it is attached to; source InvalidOid: nothing */
 	Oid			source;
@@ -74,9 +73,6 @@ extern int32 qc_task_lock(int32 id, LOCKMODE mode);
 
 /* The columns' numbers follow a restore, their names a rename.  Needs a snapshot. */
 extern void qc_task_keep_columns(void);
-
-/* Stop with a message (worker: configuration faults); NULL: go on again. */
-extern void qc_task_set_stopped(int32 id, const char *message);
 
 /*
  * What this process writes into a task's table is nobody's decision about a

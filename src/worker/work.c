@@ -142,7 +142,7 @@ qc_work_sound(QcWork *work, QcFaultOf fault)
 bool
 qc_work_takes(const QcWork *work)
 {
-	return !work->task->paused && OidIsValid(work->task->source) && work->task->stopped == NULL;
+	return !work->task->paused && OidIsValid(work->task->source);
 }
 
 /* Not while it waits after a fault. */
