@@ -53,17 +53,9 @@ preview(FunctionCallInfo fcinfo, QcLabelForm form)
 	PG_RETURN_DATUM(CStringGetTextDatum(qc_utf8_to_server(body)));
 }
 
-#define QC_PREVIEW(symbol, form) \
-	PG_FUNCTION_INFO_V1(symbol); \
-	Datum \
-	symbol(PG_FUNCTION_ARGS) \
-	{ \
-		return preview(fcinfo, form); \
-	}
-
-QC_PREVIEW(qwen_classify_preview_array, QC_LABELS_ARRAY)
-QC_PREVIEW(qwen_classify_preview_jsonb, QC_LABELS_JSONB)
-QC_PREVIEW(qwen_classify_preview_text, QC_LABELS_TEXT)
+QC_LABELS_ENTRY(qwen_classify_preview_array, preview, QC_LABELS_ARRAY)
+QC_LABELS_ENTRY(qwen_classify_preview_jsonb, preview, QC_LABELS_JSONB)
+QC_LABELS_ENTRY(qwen_classify_preview_text, preview, QC_LABELS_TEXT)
 
 /* ---- qwen.check_server ---- */
 

@@ -207,20 +207,12 @@ scores(FunctionCallInfo fcinfo, QcLabelForm form)
 
 /* ---- the entries: a function, an overload ---- */
 
-#define QC_ENTRY(symbol, body, form) \
-	PG_FUNCTION_INFO_V1(symbol); \
-	Datum \
-	symbol(PG_FUNCTION_ARGS) \
-	{ \
-		return body(fcinfo, form); \
-	}
-
-QC_ENTRY(qwen_classify_array, classify, QC_LABELS_ARRAY)
-QC_ENTRY(qwen_classify_jsonb, classify, QC_LABELS_JSONB)
-QC_ENTRY(qwen_classify_text, classify, QC_LABELS_TEXT)
-QC_ENTRY(qwen_classify_label_array, label, QC_LABELS_ARRAY)
-QC_ENTRY(qwen_classify_label_jsonb, label, QC_LABELS_JSONB)
-QC_ENTRY(qwen_classify_label_text, label, QC_LABELS_TEXT)
-QC_ENTRY(qwen_classify_scores_array, scores, QC_LABELS_ARRAY)
-QC_ENTRY(qwen_classify_scores_jsonb, scores, QC_LABELS_JSONB)
-QC_ENTRY(qwen_classify_scores_text, scores, QC_LABELS_TEXT)
+QC_LABELS_ENTRY(qwen_classify_array, classify, QC_LABELS_ARRAY)
+QC_LABELS_ENTRY(qwen_classify_jsonb, classify, QC_LABELS_JSONB)
+QC_LABELS_ENTRY(qwen_classify_text, classify, QC_LABELS_TEXT)
+QC_LABELS_ENTRY(qwen_classify_label_array, label, QC_LABELS_ARRAY)
+QC_LABELS_ENTRY(qwen_classify_label_jsonb, label, QC_LABELS_JSONB)
+QC_LABELS_ENTRY(qwen_classify_label_text, label, QC_LABELS_TEXT)
+QC_LABELS_ENTRY(qwen_classify_scores_array, scores, QC_LABELS_ARRAY)
+QC_LABELS_ENTRY(qwen_classify_scores_jsonb, scores, QC_LABELS_JSONB)
+QC_LABELS_ENTRY(qwen_classify_scores_text, scores, QC_LABELS_TEXT)

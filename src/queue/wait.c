@@ -230,14 +230,8 @@ wait_until_done(QcWaiting *w)
 static void
 begin_wait(QcWaiting *w, FunctionCallInfo fcinfo)
 {
-	QcTask	   *task;
+	QcTask	   *task = qc_task_argument(fcinfo, 0);
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("task must not be NULL"),
-				 errhint("SELECT task FROM qwen.progress; shows the tasks that there are.")));
-	task = qc_task_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
 	if (!qc_task_visible(task))
 		qc_task_check_owner(task);
 	w->name = pstrdup(task->name);

@@ -33,14 +33,8 @@ PG_FUNCTION_INFO_V1(qwen_classify_resume);
 static QcTask *
 own_task(FunctionCallInfo fcinfo)
 {
-	QcTask	   *task;
+	QcTask	   *task = qc_task_argument(fcinfo, 0);
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("task must not be NULL"),
-				 errhint("SELECT task FROM qwen.progress; shows the tasks that there are.")));
-	task = qc_task_by_name(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
 	qc_task_check_owner(task);
 	return task;
 }

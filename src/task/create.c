@@ -431,17 +431,9 @@ qwen_classify_drop_task(PG_FUNCTION_ARGS)
 
 /* ---- the entries: a function, an overload ---- */
 
-#define QC_ENTRY(symbol, body, form) \
-	PG_FUNCTION_INFO_V1(symbol); \
-	Datum \
-	symbol(PG_FUNCTION_ARGS) \
-	{ \
-		return body(fcinfo, form); \
-	}
-
-QC_ENTRY(qwen_classify_create_task_array, create, QC_LABELS_ARRAY)
-QC_ENTRY(qwen_classify_create_task_jsonb, create, QC_LABELS_JSONB)
-QC_ENTRY(qwen_classify_create_task_text, create, QC_LABELS_TEXT)
-QC_ENTRY(qwen_classify_alter_task_array, alter, QC_LABELS_ARRAY)
-QC_ENTRY(qwen_classify_alter_task_jsonb, alter, QC_LABELS_JSONB)
-QC_ENTRY(qwen_classify_alter_task_text, alter, QC_LABELS_TEXT)
+QC_LABELS_ENTRY(qwen_classify_create_task_array, create, QC_LABELS_ARRAY)
+QC_LABELS_ENTRY(qwen_classify_create_task_jsonb, create, QC_LABELS_JSONB)
+QC_LABELS_ENTRY(qwen_classify_create_task_text, create, QC_LABELS_TEXT)
+QC_LABELS_ENTRY(qwen_classify_alter_task_array, alter, QC_LABELS_ARRAY)
+QC_LABELS_ENTRY(qwen_classify_alter_task_jsonb, alter, QC_LABELS_JSONB)
+QC_LABELS_ENTRY(qwen_classify_alter_task_text, alter, QC_LABELS_TEXT)

@@ -28,6 +28,15 @@ typedef enum QcLabelForm
 	QC_LABELS_TEXT				/* JSON in the order written, or '{a,b}' */
 } QcLabelForm;
 
+/* A C entry for one overload of a function; body takes the call and the form. */
+#define QC_LABELS_ENTRY(symbol, body, form) \
+	PG_FUNCTION_INFO_V1(symbol); \
+	Datum \
+	symbol(PG_FUNCTION_ARGS) \
+	{ \
+		return body(fcinfo, form); \
+	}
+
 #define QC_FINGERPRINT 32		/* SHA-256 */
 
 /* One prompt with what the query needs of it; lives in cxt. */

@@ -236,6 +236,17 @@ qc_task_by_name(const char *name, bool missing_ok)
 	return NULL;				/* keep the compiler quiet */
 }
 
+QcTask *
+qc_task_argument(FunctionCallInfo fcinfo, int arg)
+{
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("task must not be NULL"),
+				 errhint("SELECT task FROM qwen.progress; shows the tasks that there are.")));
+	return qc_task_by_name(text_to_cstring(PG_GETARG_TEXT_PP(arg)), false);
+}
+
 void
 qc_task_check_owner(const QcTask *task)
 {

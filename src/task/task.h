@@ -15,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 
@@ -47,6 +48,9 @@ typedef struct QcTask
 
 /* NULL with missing_ok; else an error with the names that the user may see as a hint. */
 extern QcTask *qc_task_by_name(const char *name, bool missing_ok);
+/* The same of the name in an argument of an SQL function; a NULL is an error. */
+extern QcTask *qc_task_argument(FunctionCallInfo fcinfo, int arg);
+
 extern QcTask *qc_task_by_id(int32 id);	/* NULL: none */
 
 /* All tasks of this database, List of QcTask *. */
