@@ -274,6 +274,7 @@ CREATE TABLE qwen.retry (
 	error_class text NOT NULL,
 	last_error text NOT NULL,
 	first_enq timestamptz NOT NULL,
+	relabel boolean NOT NULL DEFAULT false,	-- a label that stands there is to be replaced
 	PRIMARY KEY (task, k, kx)
 );
 CREATE INDEX ON qwen.retry (next_at);
@@ -289,6 +290,7 @@ CREATE TABLE qwen.dead (
 	version integer NOT NULL,
 	first_enq timestamptz NOT NULL,
 	dead_at timestamptz NOT NULL DEFAULT now(),
+	relabel boolean NOT NULL DEFAULT false,	-- as in qwen.retry
 	PRIMARY KEY (task, k, kx)
 );
 

@@ -258,16 +258,16 @@ mark_of(const char *sql, const QcTask *task, QcItem **items, int n, bool *hit)
 /*
  * Left out are rows that are dead in this version with this text; and of
  * rows with a label those that are somebody's, or the model's of this version.
- * A relabel takes the model's labels only; one with a filter those of this version, too.
+ * A relabel takes the model's labels only; again: those of this version, too.
  */
 static void
-leave_out(const QcTask *task, const QcBackfill *backfill, QcItem **items, int n)
+leave_out(const QcTask *task, bool relabels, bool again, QcItem **items, int n)
 {
 	bool	   *dead = palloc0(sizeof(bool) * n);
 	bool	   *others = palloc0(sizeof(bool) * n);
 	bool	   *model = palloc0(sizeof(bool) * n);
 	bool	   *fresh = palloc0(sizeof(bool) * n);
-	bool		relabel = backfill->relabel || replaces_labels(task);
+	bool		relabel = relabels || replaces_labels(task);
 
 	mark_of(FROM_KEYS_AND("dead") "WHERE t.version = $6", task, items, n, dead);
 	if (relabel)
@@ -281,8 +281,8 @@ leave_out(const QcTask *task, const QcBackfill *backfill, QcItem **items, int n)
 		bool		has_label = items[i]->old_label != NULL;
 
 		if (dead[i] || (has_label && others[i]) ||
-			(has_label && fresh[i] && !(backfill->relabel && backfill->where_sql)) ||
-			(has_label && backfill->relabel && !model[i] && !replaces_labels(task)))
+			(has_label && fresh[i] && !(relabels && again)) ||
+			(has_label && relabels && !model[i] && !replaces_labels(task)))
 			items[i]->wanted = false;
 	}
 }
@@ -306,8 +306,22 @@ qc_backfill_read(const QcTask *task, const QcTarget *target, const QcBackfill *b
 		items[i] = &(*rows)[i];
 	*cursor = qc_key_text(items[n - 1]->k, items[n - 1]->kx);
 	qc_source_fetch(task, target, items, n);
-	leave_out(task, backfill, items, n);
+	leave_out(task, backfill->relabel, backfill->where_sql != NULL, items, n);
 	return n;
+}
+
+void
+qc_retry_leave_out(const QcTask *task, QcItem **items, int n)
+{
+	QcItem	  **of = palloc(sizeof(QcItem *) * n);
+	int			m = 0;
+
+	for (int i = 0; i < n; i++)
+		if (items[i]->relabel && items[i]->wanted && items[i]->old_label != NULL)
+			of[m++] = items[i];
+	if (m > 0)
+		leave_out(task, true, true, of, m);
+	pfree(of);
 }
 
 /* ---- its state ---- */

@@ -199,10 +199,11 @@ static void
 store_failures(const QcTask *task, QcItem **items, int n, bool dead)
 {
 	QcOwn		own;
-	int64	   *hash = palloc(sizeof(int64) * n * 4);
+	int64	   *hash = palloc(sizeof(int64) * n * 5);
 	int64	   *attempts = hash + n;
 	int64	   *first = hash + 2 * n;
 	int64	   *at = hash + 3 * n;
+	int64	   *relabel = hash + 4 * n;
 	char	  **class = palloc(sizeof(char *) * n);
 	char	  **error = palloc(sizeof(char *) * n);
 
@@ -212,6 +213,7 @@ store_failures(const QcTask *task, QcItem **items, int n, bool dead)
 		attempts[i] = items[i]->attempts;
 		first[i] = items[i]->first_enq ? items[i]->first_enq : GetCurrentTimestamp();
 		at[i] = items[i]->retry_at;
+		relabel[i] = items[i]->relabel;
 		class[i] = unconstify(char *, error_class(items[i]));
 		error[i] = items[i]->error ? items[i]->error : "";
 	}
@@ -222,16 +224,18 @@ store_failures(const QcTask *task, QcItem **items, int n, bool dead)
 	qc_own_texts(&own, class, n);
 	qc_own_texts(&own, error, n);
 	qc_own_times(&own, first, n);
+	qc_own_int8s(&own, relabel, n);
 	if (dead)
 	{
 		qc_own_int8s(&own, hash, n);
 		qc_own_int4(&own, task->version);
 		qc_own_run(&own,
-				   "INSERT INTO qwen.dead (task, k, kx, attempts, error_class, last_error, first_enq, text_hash, version) "
-				   "SELECT $1, r.k, r.kx, r.attempts, r.class, r.error, r.first, r.h, $10 "
-				   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS r(i, k, kx, attempts, class, error, first, h) "
+				   "INSERT INTO qwen.dead (task, k, kx, attempts, error_class, last_error, first_enq, relabel, text_hash, version) "
+				   "SELECT $1, r.k, r.kx, r.attempts, r.class, r.error, r.first, r.relabel <> 0, r.h, $11 "
+				   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) "
+				   "AS r(i, k, kx, attempts, class, error, first, relabel, h) "
 				   "ON CONFLICT (task, k, kx) DO UPDATE SET attempts = excluded.attempts, "
-				   "error_class = excluded.error_class, last_error = excluded.last_error, "
+				   "error_class = excluded.error_class, last_error = excluded.last_error, relabel = excluded.relabel, "
 				   "text_hash = excluded.text_hash, version = excluded.version, dead_at = pg_catalog.now()",
 				   SPI_OK_INSERT);
 	}
@@ -239,11 +243,12 @@ store_failures(const QcTask *task, QcItem **items, int n, bool dead)
 	{
 		qc_own_times(&own, at, n);
 		qc_own_run(&own,
-				   "INSERT INTO qwen.retry (task, k, kx, attempts, error_class, last_error, first_enq, next_at) "
-				   "SELECT $1, r.k, r.kx, r.attempts, r.class, r.error, r.first, r.at "
-				   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) AS r(i, k, kx, attempts, class, error, first, at) "
+				   "INSERT INTO qwen.retry (task, k, kx, attempts, error_class, last_error, first_enq, relabel, next_at) "
+				   "SELECT $1, r.k, r.kx, r.attempts, r.class, r.error, r.first, r.relabel <> 0, r.at "
+				   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) "
+				   "AS r(i, k, kx, attempts, class, error, first, relabel, at) "
 				   "ON CONFLICT (task, k, kx) DO UPDATE SET attempts = excluded.attempts, "
-				   "error_class = excluded.error_class, last_error = excluded.last_error, "
+				   "error_class = excluded.error_class, last_error = excluded.last_error, relabel = excluded.relabel, "
 				   "next_at = excluded.next_at", SPI_OK_INSERT);
 	}
 	qc_own_end(&own);

@@ -30,6 +30,12 @@ extern BlockNumber qc_queue_blocks(void);
 extern int	qc_retry_read(int max, int32 *task_of, QcItem *items, TimestampTz *next_at);
 
 /*
+ * Of retries that are to replace a label, after their texts were fetched: not
+ * wanted any more are those whose label is a person's or from outside by now.
+ */
+extern void qc_retry_leave_out(const QcTask *task, QcItem **items, int n);
+
+/*
  * As the table's owner: text, hash, label and confidence of n items of one
  * task (found, wanted, text, hash, old_* are filled).  An error of one row's
  * input expression is found by bisection and becomes that item's failed

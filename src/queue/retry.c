@@ -79,6 +79,7 @@ fill(QcItem *item, uint64 row, MemoryContext cxt)
 	item->kx = kx != NULL && kx[0] != '\0' ? kx : NULL;
 	item->attempts = (int) qc_own_int8_at(row, 4, &isnull);
 	item->first_enq = qc_own_int8_at(row, 5, &isnull);
+	item->relabel = qc_own_int8_at(row, 6, &isnull) != 0;
 }
 
 int
@@ -90,7 +91,8 @@ qc_retry_read(int max, int32 *task_of, QcItem *items, TimestampTz *next_at)
 
 	qc_own_begin(&own);
 	qc_own_int4(&own, max);
-	qc_own_run(&own, "SELECT r.task, r.k, r.kx, r.attempts::pg_catalog.int8, r.first_enq " OF_TASKS_AT_WORK
+	qc_own_run(&own, "SELECT r.task, r.k, r.kx, r.attempts::pg_catalog.int8, r.first_enq, "
+			   "r.relabel::pg_catalog.int4::pg_catalog.int8 " OF_TASKS_AT_WORK
 			   "WHERE r.next_at <= pg_catalog.now() ORDER BY r.next_at LIMIT $1", SPI_OK_SELECT);
 	n = (int) SPI_processed;
 	for (int i = 0; i < n; i++)

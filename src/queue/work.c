@@ -192,6 +192,27 @@ qwen_classify_relabel(PG_FUNCTION_ARGS)
 }
 
 /* Dead and waiting rows, all of them, into the queue. */
+/* Failed relabels: a queue row would stand for a row without a label. */
+static int64
+relabel_failed(const QcTask *task)
+{
+	QcOwn		own;
+	int64		n;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_run(&own, "WITH d AS (DELETE FROM qwen.dead WHERE task = $1 AND relabel RETURNING *), "
+			   "r AS (SELECT k, kx, error_class, last_error, first_enq FROM d UNION ALL "
+			   "SELECT k, kx, error_class, last_error, first_enq FROM qwen.retry WHERE task = $1 AND relabel) "
+			   "INSERT INTO qwen.retry (task, k, kx, attempts, next_at, error_class, last_error, first_enq, relabel) "
+			   "SELECT $1, k, kx, 0, pg_catalog.now(), error_class, last_error, first_enq, true FROM r "
+			   "ON CONFLICT (task, k, kx) DO UPDATE SET attempts = 0, next_at = pg_catalog.now()",
+			   SPI_OK_INSERT);
+	n = (int64) SPI_processed;
+	qc_own_end(&own);
+	return n;
+}
+
 static int64
 queue_failed(const QcTask *task)
 {
@@ -203,8 +224,8 @@ queue_failed(const QcTask *task)
 
 	qc_own_begin(&own);
 	qc_own_int4(&own, task->id);
-	qc_own_run(&own, "WITH d AS (DELETE FROM qwen.dead WHERE task = $1 RETURNING k, kx), "
-			   "r AS (DELETE FROM qwen.retry WHERE task = $1 RETURNING k, kx) "
+	qc_own_run(&own, "WITH d AS (DELETE FROM qwen.dead WHERE task = $1 AND NOT relabel RETURNING k, kx), "
+			   "r AS (DELETE FROM qwen.retry WHERE task = $1 AND NOT relabel RETURNING k, kx) "
 			   "SELECT k, kx FROM d UNION SELECT k, kx FROM r", SPI_OK_SELECT);
 	n = (int) SPI_processed;
 	k = MemoryContextAllocHuge(cxt, sizeof(int64) * Max(n, 1));
@@ -232,7 +253,7 @@ qwen_classify_retry(PG_FUNCTION_ARGS)
 	int64		n;
 
 	(void) own_target(task);
-	n = queue_failed(task);
+	n = queue_failed(task) + relabel_failed(task);
 	qc_board_config_changes();
 	PG_RETURN_INT64(n);
 }

@@ -126,7 +126,8 @@ drop(QcItem **items, int n)
 
 /*
  * What was asked under an old version is asked again.  A relabel under way
- * begins anew: all that it wrote is old now.
+ * begins anew: all that it wrote is old now.  A retry that replaces a label stays
+ * one: a queue row would stand for a row without a label.
  */
 static void
 requeue(const QcTask *task, QcItem **items, int n)
@@ -142,7 +143,10 @@ requeue(const QcTask *task, QcItem **items, int n)
 
 		if (!is_open(item))
 			continue;
-		item->outcome = QC_REQUEUED;
+		item->outcome = item->origin == QC_FROM_RETRY && item->relabel ? QC_RETRYING : QC_REQUEUED;
+		item->retry_at = GetCurrentTimestamp();
+		if (item->outcome == QC_RETRYING)
+			continue;
 		if (item->origin == QC_FROM_BACKFILL && item->relabel)
 			relabel = true;
 		else
@@ -152,6 +156,7 @@ requeue(const QcTask *task, QcItem **items, int n)
 		}
 	}
 	qc_queue_insert(task->id, k, kx, m);
+	qc_outcome_store(task, items, n);
 	if (relabel)
 		qc_backfill_restart(task->id);
 }

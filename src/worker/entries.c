@@ -230,6 +230,7 @@ qc_entry_done(QcFlight *flight)
 		qc_state.nretry--;
 	entry->origin = QC_FROM_QUEUE;
 	entry->attempts = 0;
+	entry->relabel = false;
 	entry->live = true;
 	entry->first_enq = entry->place.enq;
 	qc_entry_ready(flight->work, entry);

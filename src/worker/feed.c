@@ -238,6 +238,7 @@ note_retry(int32 task, const QcItem *item)
 	entry = qc_entry_make(work, item->k, item->kx, item->first_enq);
 	entry->origin = QC_FROM_RETRY;
 	entry->attempts = item->attempts;
+	entry->relabel = item->relabel;
 	qc_state.nretry++;
 	qc_entry_ready(work, entry);
 }

@@ -81,6 +81,7 @@ qc_flight_make(QcWork *work, QcBatch *batch, QcEntry *entry)
 	flight->item.kx = entry->key.kx;
 	flight->item.origin = entry->origin;
 	flight->item.attempts = entry->attempts;
+	flight->item.relabel = entry->relabel;
 	flight->item.first_enq = entry->first_enq;
 	take_places(flight);
 	entry->flight = flight;
@@ -259,6 +260,7 @@ fetch_texts(void *arg)
 		items[i] = &fetching->flight[i]->item;
 	MemoryContextSwitchTo(fetching->batch->cxt);
 	qc_source_fetch(work->task, work->target, items, fetching->n);
+	qc_retry_leave_out(work->task, items, fetching->n);
 	MemoryContextSwitchTo(qc_state.round);
 	for (int i = 0; i < fetching->n; i++)
 		qc_flight_read(fetching->flight[i]);

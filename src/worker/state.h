@@ -62,6 +62,7 @@ struct QcEntry
 	TimestampTz first_enq;
 	uint8		origin;			/* QcOrigin */
 	bool		live;			/* from a small range that was just announced */
+	bool		relabel;		/* of a retry: its label is to be replaced */
 	int16		attempts;
 };
 

@@ -332,6 +332,28 @@ is(sql("SELECT count(DISTINCT r.version) || ' ' || max(r.version) FROM qwen.resu
 	'1 3', 'all other labels are of the new version');
 is(sql("SELECT label || confidence FROM changing WHERE id = 1"), 'gamma1', "a person's label is no relabel's");
 
+# A row that fails in a relabel is still a relabel's when it is tried again.
+
+task('again');
+sql("CREATE FUNCTION stubborn() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+	 IF old.label IS NOT NULL AND new.confidence <> 1 THEN RAISE EXCEPTION 'not now'; END IF; RETURN new; END \$\$",
+	"INSERT INTO again SELECT i, 'beta ' || i FROM generate_series(1, 4) i");
+wait_for('again');
+sql("CREATE TRIGGER stubborn BEFORE UPDATE ON again FOR EACH ROW WHEN (old.id > 1) EXECUTE FUNCTION stubborn()",
+	"SELECT qwen.alter_task('again', instructions => 'second')",
+	"SELECT qwen.relabel('again')");
+until_sql("SELECT count(*) = 3 FROM qwen.failed WHERE task = 'again'", 'three rows fail');
+sql("UPDATE again SET label = 'alpha', confidence = 1 WHERE id = 3",
+	"UPDATE qwen.retry SET next_at = now() + interval '1 hour' WHERE task = (SELECT id FROM qwen.task WHERE name = 'again')",
+	"INSERT INTO qwen.dead SELECT task, k, kx, attempts, error_class, last_error, NULL, 2, first_enq, now(), relabel FROM qwen.retry WHERE k = 4 AND task = (SELECT id FROM qwen.task WHERE name = 'again')",
+	"DELETE FROM qwen.retry WHERE k = 4 AND task = (SELECT id FROM qwen.task WHERE name = 'again')",
+	'DROP TRIGGER stubborn ON again');
+is(sql("SELECT qwen.retry('again')"), '3', 'failed relabels are tried again when somebody asks');
+wait_for('again');
+is(sql("SELECT string_agg(a.id || a.label || r.version, ' ' ORDER BY a.id) FROM again a JOIN qwen.result r ON r.k = a.id JOIN qwen.task t ON t.id = r.task WHERE t.name = 'again'"),
+	"1beta2 2beta2 3alpha1 4beta2", "they replace the model's label, not the one that a person set meanwhile");
+is(failures('again'), '', 'and nothing is left of them');
+
 # ---- backfill ----
 
 sql("CREATE TABLE old (id bigint PRIMARY KEY, body text, label text, confidence real, reason text)",
