@@ -51,7 +51,7 @@ typedef struct QcBoardDatabase
 	TimestampTz due;			/* when a worker that left is wanted again; 0: never */
 	TimestampTz started_at;		/* of the worker that is there or was the last */
 	int			quick_deaths;	/* workers in a row that died within 60 s */
-	bool		yield;			/* others wait for a slot: a busy worker is to leave after a while */
+	bool		yield;			/* others wait for a slot: an idle worker leaves, a busy one after a while */
 	bool		told;			/* the worker's latch was set, and it has not looked since */
 	uint32		head;			/* ranges: next to write */
 	uint32		tail;			/* next to read */

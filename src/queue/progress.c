@@ -260,7 +260,7 @@ put_row(QcRows *rows, const QcTask *task, const QcCounts *counts, bool worker)
 {
 	QcBoardTask copy;
 	const QcBoardTask *board = qc_board_task_read(MyDatabaseId, task->id, &copy) ? &copy : NULL;
-	QcDoing		doing = doing_of(task, counts, board, worker);
+	QcDoing		doing;
 	int64		in_flight = board != NULL && worker ? board->in_flight : 0;
 	int64		waiting = Max(counts->queued - in_flight, 0) + counts->retry;
 	int64		all = waiting + in_flight + Max(counts->remainder, 0);
@@ -268,6 +268,12 @@ put_row(QcRows *rows, const QcTask *task, const QcCounts *counts, bool worker)
 	Datum		value[QC_PROGRESS_COLUMNS] = {0};
 	bool		null[QC_PROGRESS_COLUMNS] = {0};
 
+	if (board != NULL && !qc_task_visible(task))
+	{
+		/* messages may quote a row: not for pg_monitor */
+		copy.why[0] = copy.last_error[0] = '\0';
+	}
+	doing = doing_of(task, counts, board, worker);
 	put_text(&value[0], &null[0], task->name);
 	value[1] = ObjectIdGetDatum(task->source);
 	null[1] = !OidIsValid(task->source);

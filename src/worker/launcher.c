@@ -276,17 +276,21 @@ collect_ends(TimestampTz now)
 			note_end(served, now);
 }
 
-/* Tell busy workers whether others wait for their slot. */
+/* Tell workers whether others wait for their slot; an idle one sleeps. */
 static void
 tell_to_yield(bool yield)
 {
 	for (int i = 0; i < QC_BOARD_DATABASES; i++)
 	{
 		QcBoardDatabase *place = &qc_board->database[i];
+		bool		news;
 
 		SpinLockAcquire(&place->mutex);
+		news = yield && !place->yield && place->worker_pid != 0;
 		place->yield = yield;
 		SpinLockRelease(&place->mutex);
+		if (news)
+			qc_board_wake(place);
 	}
 }
 

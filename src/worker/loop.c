@@ -196,10 +196,14 @@ is_sent_away(void)
 	return away;
 }
 
+/* Without work there is no reason to keep a slot that others wait for. */
 static int64
 idle_limit(void)
 {
-	return qc_state.busy_at + qc_worker_idle_timeout * QC_S;
+	QcBoardDatabase *place = qc_worker_place();
+	bool		others = place != NULL && place->yield;
+
+	return qc_state.busy_at + (others ? 1 : qc_worker_idle_timeout) * QC_S;
 }
 
 /* True if the worker is to leave; *due says when one is wanted again. */
@@ -293,7 +297,10 @@ do_what_can_be_done(void)
 
 	/* what could be written may also have ended a fault that kept rows back */
 	if (qc_flush(false))
+	{
 		any = more = true;
+		qc_show_session();		/* not "writing labels" while it waits */
+	}
 	if (qc_pool_now() >= qc_state.minute_at)
 		every_minute();
 	qc_show(any && qc_state.in_work == 0);

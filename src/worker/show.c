@@ -206,8 +206,8 @@ show_work(QcWork *work)
 }
 
 /* "labelling tickets: 64 in flight" */
-static void
-show_session(void)
+void
+qc_show_session(void)
 {
 	char		text[256] = "";
 	const QcWork *busy = NULL;
@@ -246,5 +246,5 @@ qc_show(bool now)
 	qc_state.shown_at = at;
 	dlist_foreach(iter, &qc_state.works)
 		show_work(dlist_container(QcWork, node, iter.cur));
-	show_session();
+	qc_show_session();
 }

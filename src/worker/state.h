@@ -294,6 +294,7 @@ extern void qc_loops_forget_old(void);
 
 /* show.c: the board and pg_stat_activity. */
 extern void qc_show(bool now);
+extern void qc_show_session(void);
 extern void qc_show_failed(QcWork *work, const QcItem *item);
 extern void qc_show_written(QcWork *work, const QcItem *item);
 
