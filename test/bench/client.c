@@ -13,54 +13,16 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <arpa/inet.h>
 #include <curl/curl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define MARK "@TEXT@"
+#include "client.h"
 
-static char before[65536];
-static const char *after;
 static char body[65536];
 static char reply[262144];
-
-static void
-fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static void
-read_template(void)
-{
-	size_t		n = fread(before, 1, sizeof(before) - 1, stdin);
-	char	   *mark;
-
-	before[n] = '\0';
-	before[strcspn(before, "\n")] = '\0';
-	mark = strstr(before, MARK);
-	if (mark == NULL)
-		fail("no " MARK " in the body");
-	*mark = '\0';
-	after = mark + strlen(MARK);
-}
 
 static size_t
 write_body(int round, int i)
@@ -69,20 +31,6 @@ write_body(int round, int i)
 }
 
 /* ---- a plain socket ---- */
-
-static int
-connect_to(int port)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET,.sin_port = htons((unsigned short) port)};
-	int			fd = socket(AF_INET, SOCK_STREAM, 0);
-	int			on = 1;
-
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || connect(fd, (struct sockaddr *) &addr, sizeof(addr)) < 0)
-		fail("connect");
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return fd;
-}
 
 /* The whole reply, by its Content-Length. */
 static void

@@ -18,22 +18,18 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <math.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define MARK "@TEXT@"
+#include "client.h"
+
 #define READ_ROWS "512"
 #define WRITE_ROWS 256
 #define MAX_SLOTS 512
@@ -55,8 +51,6 @@ typedef struct Answer
 	double		confidence;
 } Answer;
 
-static char before[65536];
-static const char *after;
 static Slot slots[MAX_SLOTS];
 static int	nslots;
 static Answer answers[WRITE_ROWS * 64];
@@ -73,51 +67,6 @@ static char last_id[24] = "0";
 static bool no_more;
 static bool writing;
 static int	being_written;
-
-static void
-fail(const char *what)
-{
-	fprintf(stderr, "peer: %s\n", what);
-	exit(1);
-}
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
-}
-
-static void
-read_template(void)
-{
-	size_t		n = fread(before, 1, sizeof(before) - 1, stdin);
-	char	   *mark;
-
-	before[n] = '\0';
-	before[strcspn(before, "\n")] = '\0';
-	mark = strstr(before, MARK);
-	if (mark == NULL)
-		fail("no " MARK " in the body");
-	*mark = '\0';
-	after = mark + strlen(MARK);
-}
-
-static int
-connect_to_server(void)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET,.sin_port = htons((unsigned short) port)};
-	int			fd = socket(AF_INET, SOCK_STREAM, 0);
-	int			on = 1;
-
-	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || connect(fd, (struct sockaddr *) &addr, sizeof(addr)) < 0)
-		fail("connect");
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return fd;
-}
 
 static PGconn *
 connect_to_database(const char *conninfo)
@@ -364,7 +313,7 @@ main(int argc, char **argv)
 	from = now();
 	for (int i = 0; i < nslots; i++)
 	{
-		slots[i].fd = connect_to_server();
+		slots[i].fd = connect_to(port);
 		watch(epfd, slots[i].fd, &slots[i]);
 		send_next(&slots[i]);
 	}
