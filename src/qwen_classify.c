@@ -15,6 +15,7 @@
 #include "common/guc.h"
 #include "common/shmem.h"
 #include "common/statement.h"
+#include "query/prefetch.h"
 #include "queue/note.h"
 #include "worker/worker.h"
 
@@ -31,6 +32,7 @@ _PG_init(void)
 {
 	qc_guc_init();
 	qc_statement_init();
+	qc_prefetch_init();
 	qc_note_init();
 	if (process_shared_preload_libraries_in_progress)
 		qc_shmem_init();

@@ -17,6 +17,8 @@ typedef struct QcBudget
 	int64		requests;		/* generation requests sent so far, tries included */
 	int64		max_requests;	/* 0: no limit */
 	int64		retried;		/* of these, sent again */
+	int			in_flight;		/* of requests with a place; kept only with a limit */
+	int			max_in_flight;	/* 0: no limit */
 	bool		succeeded;		/* an answer came: from now on faults of the
 								 * server are waited out */
 	bool		patient;		/* wait them out from the start (a worker) */

@@ -84,6 +84,23 @@ qc_at_shmem_request(shmem_request_hook_type request, shmem_request_hook_type *pr
 #endif
 }
 
+/* What only a data-modifying node can evaluate in RETURNING; its kinds came in 17 and 18. */
+#if PG_VERSION_NUM >= 180000
+#define qc_is_returning_leaf(node) (IsA(node, ReturningExpr) || IsA(node, MergeSupportFunc))
+#elif PG_VERSION_NUM >= 170000
+#define qc_is_returning_leaf(node) IsA(node, MergeSupportFunc)
+#else
+#define qc_is_returning_leaf(node) false
+#endif
+
+/* EXPLAIN's properties moved in 18. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#else
+#include "commands/explain.h"
+#endif
+
 /*
  * Waiting.  A wait set that no resource owner and no transaction frees: it is
  * made once a process.  The header moved in 18; sets belong to a memory

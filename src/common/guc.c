@@ -24,10 +24,15 @@
 char	   *qc_server = NULL;
 int			qc_on_error = QC_ON_ERROR_NULL;
 int			qc_max_requests = 0;
+int			qc_max_in_flight = 64;
+bool		qc_prefetch = true;
+char	   *qc_prefetch_functions = NULL;
 int			qc_author = QC_SET_BY_AUTO;
 bool		qc_enabled = true;
 int			qc_max_workers = 4;
 int			qc_worker_idle_timeout = 60;
+
+uint32		qc_prefetch_functions_set = 0;
 
 static const struct config_enum_entry on_error_options[] = {
 	{"null", QC_ON_ERROR_NULL, false},
@@ -42,6 +47,14 @@ static const struct config_enum_entry author_options[] = {
 	{"machine", QC_SET_BY_MACHINE, false},
 	{NULL, 0, false}
 };
+
+static void
+functions_set(const char *value, void *extra)
+{
+	(void) value;
+	(void) extra;
+	qc_prefetch_functions_set++;
+}
 
 /*
  * What somebody set before we were loaded is refused now if it was not theirs
@@ -83,6 +96,28 @@ qc_guc_init(void)
 							 "null: NULL with the message as reason; error: an error; label: the label 'error' with the message as reason.",
 							 &qc_on_error, QC_ON_ERROR_NULL, on_error_options,
 							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	/* USERSET: the server's own option and its window hold below it. */
+	DefineCustomIntVariable("qwen_classify.max_in_flight",
+							"Most requests of one statement that are under way at once.",
+							NULL,
+							&qc_max_in_flight, 64, 1, 1024,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+
+	/* USERSET: off is slower and nothing else. */
+	DefineCustomBoolVariable("qwen_classify.prefetch",
+							 "Send the requests of a query before its rows are reached.",
+							 NULL,
+							 &qc_prefetch, true,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+
+	/* SUSET: for tests of the prefetch node on plans without a request. */
+	DefineCustomStringVariable("qwen_classify.prefetch_functions",
+							   "Built-in functions whose calls are treated as if they were to be prefetched.",
+							   "For developers: nothing is sent for them.",
+							   &qc_prefetch_functions, "",
+							   PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL,
+							   NULL, functions_set, NULL);
 
 	/* SUSET: whoever pays for the server sets it for a role or a database. */
 	DefineCustomIntVariable("qwen_classify.max_requests",

@@ -26,6 +26,10 @@ typedef enum QcAuthorSetting
 extern char *qc_server;			/* qwen_classify.server; "" : none */
 extern int	qc_on_error;		/* QcOnError */
 extern int	qc_max_requests;	/* 0: no limit */
+extern int	qc_max_in_flight;	/* of one statement */
+extern bool qc_prefetch;
+extern char *qc_prefetch_functions; /* for developers; "": none */
+extern uint32 qc_prefetch_functions_set;	/* how often that was changed */
 extern int	qc_author;			/* QcAuthorSetting */
 extern bool qc_enabled;			/* off: triggers do nothing, the worker idles */
 extern int	qc_max_workers;		/* databases served at once */

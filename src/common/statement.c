@@ -72,6 +72,8 @@ static TimestampTz begun_at = 0;
 /* Counts statements; a run that goes on (FETCH) counts anew, which is no harm. */
 static uint64 serial = 0;
 
+static const QcRun *innermost = NULL;
+
 static int	planner_depth = 0;
 static ErrorContextCallback *planner_frame = NULL;
 static bool planner_missed = false; /* loaded in mid-planning */
@@ -90,6 +92,8 @@ forget_owned(void *arg)
 {
 	QcOwned    *owned = (QcOwned *) arg;
 
+	if (owned->statement.on_end)
+		owned->statement.on_end(&owned->statement);
 	dlist_delete(&owned->node);
 }
 
@@ -127,6 +131,8 @@ make_owned(QueryDesc *query)
 	owned->query = query;
 	owned->statement.cxt = cxt;
 	owned->statement.budget.max_requests = qc_max_requests;
+	owned->statement.budget.max_in_flight = qc_max_in_flight;
+	dlist_init(&owned->statement.aheads);
 	owned->forget.func = forget_owned;
 	owned->forget.arg = owned;
 	dlist_push_head(&alive, &owned->node);
@@ -289,10 +295,11 @@ typedef struct QcSaved
 {
 	QcOwner		outermost;
 	int			planner_depth;
+	QcRun		run;
 } QcSaved;
 
 static void
-enter(QcSaved *saved, QueryDesc *query)
+enter(QcSaved *saved, QueryDesc *query, uint64 count)
 {
 	check_begun();
 	saved->outermost = outermost;
@@ -305,6 +312,16 @@ enter(QcSaved *saved, QueryDesc *query)
 	}
 	planner_depth = 0;
 	planner_missed = false;
+	saved->run.estate = query ? query->estate : NULL;
+	saved->run.count = count;
+	saved->run.outer = innermost;
+	innermost = &saved->run;
+}
+
+const QcRun *
+qc_run_innermost(void)
+{
+	return innermost;
 }
 
 static void
@@ -312,6 +329,7 @@ leave(const QcSaved *saved)
 {
 	outermost = saved->outermost;
 	planner_depth = saved->planner_depth;
+	innermost = saved->run.outer;
 }
 
 static void
@@ -329,7 +347,7 @@ run(QC_RUN_ARGS)
 {
 	QcSaved		saved;
 
-	enter(&saved, query);
+	enter(&saved, query, count);
 	PG_TRY();
 	{
 		if (prev_run)
@@ -349,7 +367,7 @@ finish(QueryDesc *query)
 {
 	QcSaved		saved;
 
-	enter(&saved, query);
+	enter(&saved, query, 0);
 	PG_TRY();
 	{
 		if (prev_finish)
@@ -399,7 +417,7 @@ utility(QC_UTILITY_ARGS)
 		pass_utility(QC_UTILITY_PASS);
 		return;
 	}
-	enter(&saved, NULL);
+	enter(&saved, NULL, 0);
 	PG_TRY();
 	{
 		QcOwned    *owned;

@@ -14,10 +14,15 @@
 
 #include "postgres.h"
 
+#include "lib/ilist.h"
+#include "nodes/execnodes.h"
+
 #include "common/budget.h"
 #include "common/errors.h"
 
-typedef struct QcStatement
+typedef struct QcStatement QcStatement;
+
+struct QcStatement
 {
 	MemoryContext cxt;			/* everything of the statement is below it */
 	QcBudget	budget;
@@ -25,7 +30,9 @@ typedef struct QcStatement
 	char		first_failure[256];
 	int64		cut;			/* inputs that were cut */
 	void	   *results;		/* query/: equal requests are sent once */
-} QcStatement;
+	dlist_head	aheads;			/* query/: requests ahead of their rows */
+	void		(*on_end) (QcStatement *statement);	/* NULL: nothing to do */
+};
 
 /* The current statement's state, made if need be. */
 extern QcStatement *qc_statement(void);
@@ -36,6 +43,17 @@ extern QcStatement *qc_statement(void);
  */
 extern bool qc_statement_called(void);
 extern uint64 qc_statement_serial(void);
+
+/* An executor run that is going on; the innermost is the one that calls us. */
+typedef struct QcRun
+{
+	EState	   *estate;
+	uint64		count;			/* rows that it may give; 0: all */
+	const struct QcRun *outer;
+} QcRun;
+
+/* NULL: none. */
+extern const QcRun *qc_run_innermost(void);
 
 /*
  * True while the planner runs (constant folding, selectivity): a call must

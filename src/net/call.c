@@ -21,6 +21,9 @@
 void
 qc_call_give_place(QcCall *call)
 {
+	if (call->in_budget)
+		call->budget->in_flight--;
+	call->in_budget = false;
 	if (call->replica >= 0)
 		qc_replica_give(call->endpoint, call->replica, call->background);
 	call->replica = -1;
@@ -172,6 +175,12 @@ bool
 qc_call_was_cut(const QcCall *call)
 {
 	return call->was_cut;
+}
+
+QcCallCost
+qc_call_cost(const QcCall *call)
+{
+	return call->cost;
 }
 
 void

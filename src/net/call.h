@@ -46,6 +46,16 @@ extern const QcFailure *qc_call_failure(const QcCall *call);
 extern const QcVerdict *qc_call_verdict(const QcCall *call);
 extern bool qc_call_was_cut(const QcCall *call);
 
+/* What it cost so far, follow-up requests included; tokens as far as the server told. */
+typedef struct QcCallCost
+{
+	int			retried;		/* tries beyond the first */
+	int64		tokens;			/* of prompts and replies */
+	int64		cached_tokens;
+} QcCallCost;
+
+extern QcCallCost qc_call_cost(const QcCall *call);
+
 /*
  * While it is not done: the server's fault that it waits out, or NULL.  For a
  * worker's view, since its calls (budget->patient) wait without a word.

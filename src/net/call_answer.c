@@ -60,7 +60,7 @@ qc_call_tell_window(const QcCall *call, const QcOutcome *outcome)
 
 /* The counts of qwen.usage, whatever came; a refused field is an error too. */
 static void
-qc_call_count_usage(const QcCall *call, const QcOutcome *outcome)
+qc_call_count_usage(QcCall *call, const QcOutcome *outcome)
 {
 	const QcReply *reply = &call->reply;
 	QcUsageCounts counts = {0};
@@ -69,6 +69,8 @@ qc_call_count_usage(const QcCall *call, const QcOutcome *outcome)
 	counts.prompt_tokens = Max(reply->prompt_tokens, 0);
 	counts.cached_tokens = Max(reply->cached_tokens, 0);
 	counts.output_tokens = Max(reply->output_tokens, 0);
+	call->cost.tokens += counts.prompt_tokens + counts.output_tokens;
+	call->cost.cached_tokens += counts.cached_tokens;
 	if (outcome->action == QC_ACT_READ)
 		counts.latency = call->answer->seconds;
 	else

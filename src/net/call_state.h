@@ -66,6 +66,7 @@ struct QcCall
 
 	/* held */
 	int			replica;		/* whose place; -1: none */
+	bool		in_budget;		/* counted in budget->in_flight */
 	bool		counted;		/* in slot->calls */
 	bool		counted_suspect;	/* in slot->suspects */
 	bool		waiting;		/* counted among those that wait for a place */
@@ -92,6 +93,7 @@ struct QcCall
 	bool		was_cut;
 	int			cuts;
 	int			sends;			/* generation requests */
+	QcCallCost	cost;
 	int			downgrades;
 	int			faults;			/* of the server, in a row */
 	int			unconnected;	/* of these, before a connection stood */

@@ -78,6 +78,24 @@ qc_call_may_go(QcCall *call)
 	return true;
 }
 
+/* As many of the statement's are in flight as may be. */
+static bool
+qc_call_budget_full(const QcCall *call)
+{
+	const QcBudget *budget = call->budget;
+
+	return budget->max_in_flight > 0 && budget->in_flight >= budget->max_in_flight;
+}
+
+/* Only where there is a limit: a budget without one may be gone before its calls. */
+static void
+qc_call_enter_budget(QcCall *call)
+{
+	call->in_budget = call->budget->max_in_flight > 0;
+	if (call->in_budget)
+		call->budget->in_flight++;
+}
+
 /* As the only one, or not; the others wait behind the next one. */
 static void
 qc_call_wait_turn(QcCall *call)
@@ -172,6 +190,7 @@ qc_call_took(QcCall *call, int replica, long wait_ms)
 			return;
 	}
 	call->replica = replica;
+	qc_call_enter_budget(call);
 	qc_call_stop_waiting(call);
 	call->alone = call->suspicion == QC_SUSPECT_ALONE;
 	if (call->suspicion != QC_TRUSTED)
@@ -180,6 +199,7 @@ qc_call_took(QcCall *call, int replica, long wait_ms)
 
 /*
  * Get a place at a replica, or wait for one: for descriptors of this process,
+ * for the statement's own limit,
  * for the end of a pause that the server asked for, for the window, for the
  * minute's rates, for a replica that is not left out.  False: the call waits.
  */
@@ -191,7 +211,7 @@ qc_call_get_place(QcCall *call)
 
 	if (call->replica >= 0)
 		return true;
-	if (!qc_pool_has_room())
+	if (!qc_pool_has_room() || qc_call_budget_full(call))
 	{
 		qc_call_wait_place(call);
 		return false;
@@ -376,7 +396,10 @@ qc_call_send(QcCall *call)
 
 	budget->requests++;
 	if (call->sends++ > 0 && call->refining < 0)
+	{
 		budget->retried++;
+		call->cost.retried++;
+	}
 	if (call->unconnected > 0)
 		qc_http_limit_connect(call->http, (int) qc_call_connect_ms(call));
 	qc_call_watch(call);

@@ -22,6 +22,7 @@
 #include "common/statement.h"
 #include "net/call.h"
 #include "net/shape.h"
+#include "query/ahead.h"
 #include "query/ask.h"
 
 static void
@@ -49,19 +50,22 @@ make_key(QcResultKey *key, const QcSitePrompt *site, const QcEndpoint *endpoint,
 	pg_cryptohash_free(ctx);
 }
 
-/* Raise, unless it is the row's own fault and the row may keep it. */
+bool
+qc_failure_stops(const QcStatement *statement, const QcFailure *failure)
+{
+	QcCharge	charge = qc_failure_charge(failure->kind);
+
+	if (charge == QC_CHARGE_ROW)
+		return qc_on_error == QC_ON_ERROR_ERROR;
+	return charge != QC_CHARGE_SERVER || !statement->budget.succeeded ||
+		qc_on_error != QC_ON_ERROR_LABEL;
+}
+
+/* Raise, unless the row may keep it. */
 static void
 raise_or_count(QcStatement *statement, const QcFailure *failure)
 {
-	QcCharge	charge = qc_failure_charge(failure->kind);
-	bool		keep;
-
-	if (charge == QC_CHARGE_ROW)
-		keep = (qc_on_error != QC_ON_ERROR_ERROR);
-	else
-		keep = (charge == QC_CHARGE_SERVER && statement->budget.succeeded &&
-				qc_on_error == QC_ON_ERROR_LABEL);
-	if (!keep)
+	if (qc_failure_stops(statement, failure))
 		qc_failure_raise(failure);
 
 	if (statement->first_failure[0] == '\0')
@@ -75,11 +79,11 @@ raise_or_count(QcStatement *statement, const QcFailure *failure)
  * One answer without a usable probability does not say that of its server.
  */
 static void
-tell_source(QcEndpoint *endpoint, const QcVerdict *verdict)
+tell_source(QcEndpoint *endpoint, QcSource source)
 {
 	static bool told = false;
 
-	if (told || (verdict->source != QC_SOURCE_VERBAL && verdict->source != QC_SOURCE_NONE) ||
+	if (told || (source != QC_SOURCE_VERBAL && source != QC_SOURCE_NONE) ||
 		qc_shape_gives_logprobs(qc_endpoint_facts(endpoint)))
 		return;
 	told = true;
@@ -100,7 +104,7 @@ finish_call(QcCall *call, const QcCallSpec *spec, QcStatement *statement,
 	if (failure)
 		raise_or_count(statement, failure);
 	else
-		tell_source(spec->endpoint, qc_call_verdict(call));
+		tell_source(spec->endpoint, qc_call_verdict(call)->source);
 	if (qc_call_was_cut(call))
 		statement->cut++;
 	return qc_result_keep(statement, key, failure ? NULL : qc_call_verdict(call),
@@ -126,35 +130,67 @@ send_call(const QcCallSpec *spec, QcStatement *statement, const QcResultKey *key
 	return result;
 }
 
+void
+qc_request_of(QcSitePrompt **site, MemoryContext site_cxt, QcQuestion *question,
+			  QcStatement *statement, QcRequest *request)
+{
+	QcCallSpec *spec = &request->spec;
+
+	memset(request, 0, sizeof(QcRequest));
+	spec->endpoint = qc_endpoint_resolve(question->server);
+	question->prompt.codes = spec->endpoint->codes;
+	request->prompt = qc_site_prompt(site, site_cxt, &question->prompt);
+	spec->prompt = request->prompt->prompt;
+	spec->text = qc_readable_text(VARDATA_ANY(question->input),
+								  VARSIZE_ANY_EXHDR(question->input), &spec->len,
+								  &request->unreadable);
+	spec->with_reason = question->with_reason;
+	spec->budget = &statement->budget;
+	make_key(&request->key, request->prompt, spec->endpoint, question->with_reason,
+			 spec->text ? spec->text : VARDATA_ANY(question->input), spec->len);
+}
+
+/* It was asked for ahead: what it brought is told and counted when it is first used. */
+static QcResult *
+take_answer(QcAnswer *answer, QcStatement *statement)
+{
+	if (answer->failure && (!answer->taken || qc_failure_stops(statement, answer->failure)))
+	{
+		/* whoever catches the error and goes on asks anew */
+		answer->gone = qc_failure_stops(statement, answer->failure);
+		raise_or_count(statement, answer->failure);
+	}
+	if (!answer->taken && answer->failure == NULL)
+		tell_source(answer->endpoint, answer->result.source);
+	if (!answer->taken && answer->cut)
+		statement->cut++;
+	answer->taken = true;
+
+	/* another run within this statement may ask the same */
+	if (qc_run_innermost()->outer != NULL)
+		return qc_result_copy(statement, &answer->result, answer->nlabels);
+	return &answer->result;
+}
+
 QcResult *
 qc_ask(QcSitePrompt **site, MemoryContext site_cxt, QcQuestion *question)
 {
 	QcStatement *statement = qc_statement();
-	QcEndpoint *endpoint = qc_endpoint_resolve(question->server);
-	QcFailure	unreadable = {0};
-	QcCallSpec	spec = {0};
-	QcSitePrompt *prompt;
-	QcResultKey key;
+	QcRequest	request;
 	QcResult   *result;
+	QcAnswer   *answer;
 
-	question->prompt.codes = endpoint->codes;
-	prompt = qc_site_prompt(site, site_cxt, &question->prompt);
-	spec.text = qc_readable_text(VARDATA_ANY(question->input),
-								 VARSIZE_ANY_EXHDR(question->input), &spec.len, &unreadable);
-	make_key(&key, prompt, endpoint, question->with_reason,
-			 spec.text ? spec.text : VARDATA_ANY(question->input), spec.len);
-
-	result = qc_result_find(statement, &key);
+	qc_request_of(site, site_cxt, question, statement, &request);
+	result = qc_result_find(statement, &request.key);
 	if (result)
 		return result;
-	if (spec.text == NULL)
+	answer = qc_ahead_find(&request.key);
+	if (answer)
+		return take_answer(answer, statement);
+	if (request.spec.text == NULL)
 	{
-		raise_or_count(statement, &unreadable);
-		return qc_result_keep(statement, &key, NULL, 0, &unreadable);
+		raise_or_count(statement, &request.unreadable);
+		return qc_result_keep(statement, &request.key, NULL, 0, &request.unreadable);
 	}
-	spec.endpoint = endpoint;
-	spec.prompt = prompt->prompt;
-	spec.with_reason = question->with_reason;
-	spec.budget = &statement->budget;
-	return send_call(&spec, statement, &key);
+	return send_call(&request.spec, statement, &request.key);
 }

@@ -10,7 +10,8 @@
 
 #include "postgres.h"
 
-#include "net/endpoint.h"
+#include "common/statement.h"
+#include "net/call.h"
 #include "task/prompts.h"
 #include "query/results.h"
 
@@ -22,6 +23,21 @@ typedef struct QcQuestion
 	bool		with_reason;
 	const char *server;			/* NULL: by the rules of the endpoint */
 } QcQuestion;
+
+/* What a question comes to: a request, or why none can be made. */
+typedef struct QcRequest
+{
+	QcCallSpec	spec;			/* text NULL: unreadable says why */
+	QcFailure	unreadable;
+	QcSitePrompt *prompt;
+	QcResultKey key;
+} QcRequest;
+
+extern void qc_request_of(QcSitePrompt **site, MemoryContext site_cxt, QcQuestion *question,
+						  QcStatement *statement, QcRequest *request);
+
+/* Does such a failure stop the statement, as the settings and its course so far are? */
+extern bool qc_failure_stops(const QcStatement *statement, const QcFailure *failure);
 
 /*
  * Ask, or take the statement's result of an equal request.  Faults of the

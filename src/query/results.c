@@ -84,26 +84,54 @@ fill_verdict(QcResult *result, MemoryContext cxt, const QcVerdict *verdict, int 
 		result->words = MemoryContextStrdup(cxt, verdict->reason);
 }
 
+void
+qc_result_fill(QcResult *result, MemoryContext cxt, const QcVerdict *verdict,
+			   int n, const QcFailure *failure)
+{
+	result->label = -1;
+	if (failure)
+	{
+		result->failed = failure->kind;
+		result->words = MemoryContextStrdup(cxt, qc_failure_reason(failure));
+	}
+	else
+		fill_verdict(result, cxt, verdict, n);
+}
+
+/* Entered last and whole: an error before leaves no half entry. */
+static QcResult *
+enter_result(QcResults *results, const QcResult *filled)
+{
+	QcResult   *result = (QcResult *) hash_search(results->table, &filled->key, HASH_ENTER, NULL);
+
+	*result = *filled;
+	return result;
+}
+
 QcResult *
 qc_result_keep(QcStatement *statement, const QcResultKey *key,
 			   const QcVerdict *verdict, int n, const QcFailure *failure)
 {
 	QcResults  *results = results_with_room(statement);
 	QcResult	filled = {0};
-	QcResult   *result;
 
 	filled.key = *key;
-	filled.label = -1;
-	if (failure)
-	{
-		filled.failed = failure->kind;
-		filled.words = MemoryContextStrdup(results->cxt, qc_failure_reason(failure));
-	}
-	else
-		fill_verdict(&filled, results->cxt, verdict, n);
+	qc_result_fill(&filled, results->cxt, verdict, n, failure);
+	return enter_result(results, &filled);
+}
 
-	/* Entered last and whole: an error before leaves no half entry. */
-	result = (QcResult *) hash_search(results->table, key, HASH_ENTER, NULL);
-	*result = filled;
-	return result;
+QcResult *
+qc_result_copy(QcStatement *statement, const QcResult *result, int n)
+{
+	QcResults  *results = results_with_room(statement);
+	QcResult	filled = *result;
+
+	if (filled.posterior)
+	{
+		filled.posterior = (float4 *) MemoryContextAlloc(results->cxt, n * sizeof(float4));
+		memcpy(filled.posterior, result->posterior, n * sizeof(float4));
+	}
+	if (filled.words)
+		filled.words = MemoryContextStrdup(results->cxt, result->words);
+	return enter_result(results, &filled);
 }

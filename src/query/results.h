@@ -36,6 +36,10 @@ typedef struct QcResult
 /* The statement's result of this request, or NULL. */
 extern QcResult *qc_result_find(QcStatement *statement, const QcResultKey *key);
 
+/* What a call came to, without its key; what it points to in cxt.  Exactly one of both is given. */
+extern void qc_result_fill(QcResult *result, MemoryContext cxt, const QcVerdict *verdict,
+						   int n, const QcFailure *failure);
+
 /*
  * Keep a result; n is the length of its posterior.  The statement's results
  * are bounded by work_mem: when full they are forgotten and collected anew, so
@@ -44,5 +48,8 @@ extern QcResult *qc_result_find(QcStatement *statement, const QcResultKey *key);
 extern QcResult *qc_result_keep(QcStatement *statement, const QcResultKey *key,
 								const QcVerdict *verdict, int n,
 								const QcFailure *failure);
+
+/* The same of one that is kept elsewhere. */
+extern QcResult *qc_result_copy(QcStatement *statement, const QcResult *result, int n);
 
 #endif							/* QC_RESULTS_H */

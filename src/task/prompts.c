@@ -278,10 +278,25 @@ qc_site_prompt(QcSitePrompt **site, MemoryContext parent, const QcPromptArgs *ar
 	if (*site && made_of(*site, args))
 		return *site;
 	fresh = make_site(parent, args);
-	if (*site)
+	if (*site && (*site)->users > 0)
+		(*site)->retired = true;
+	else if (*site)
 		MemoryContextDelete((*site)->cxt);
 	*site = fresh;
 	return fresh;
+}
+
+void
+qc_site_prompt_hold(QcSitePrompt *prompt)
+{
+	prompt->users++;
+}
+
+void
+qc_site_prompt_release(QcSitePrompt *prompt)
+{
+	if (--prompt->users == 0 && prompt->retired)
+		MemoryContextDelete(prompt->cxt);
 }
 
 void

@@ -46,6 +46,8 @@ typedef struct QcSitePrompt
 	QcPrompt   *prompt;
 	text	  **label;			/* the labels in the server encoding */
 	uint8		fingerprint[QC_FINGERPRINT];	/* of all that shapes a request */
+	int			users;			/* requests under way with it */
+	bool		retired;		/* another took its place: the last user frees it */
 
 	/* the arguments that it was made of */
 	QcLabelForm form;
@@ -72,6 +74,10 @@ typedef struct QcPromptArgs
  */
 extern QcSitePrompt *qc_site_prompt(QcSitePrompt **site, MemoryContext parent,
 									const QcPromptArgs *args);
+
+/* A request with it is under way: it stays, even if another takes its place. */
+extern void qc_site_prompt_hold(QcSitePrompt *prompt);
+extern void qc_site_prompt_release(QcSitePrompt *prompt);
 
 /*
  * The arguments that a task stands for, in the current memory context, and
