@@ -251,6 +251,7 @@ CREATE TABLE qwen.task (
 	confidence_column smallint,
 	reason_column smallint,
 	column_names text[],			-- input, label, confidence, reason; NULL where there is none
+	input_reads int2vector,			-- columns of an expression, for triggers while a name in it is wrong
 	attached_at timestamptz
 );
 

@@ -248,9 +248,33 @@ read_as_owner(QcTarget *target, const QcTask *task, Relation rel, char **why)
 	return good;
 }
 
+/*
+ * A rename has made the expression unreadable: the columns that it read are
+ * known by number, so that triggers go on noting what waits for its mending.
+ */
+static bool
+read_noted_columns(QcTarget *target, const QcTask *task, Relation rel)
+{
+	const char *s = task->input_reads;
+	char	   *end;
+
+	if (s == NULL)
+		return false;
+	target->reads = palloc(sizeof(AttrNumber) * strlen(s));
+	for (target->nreads = 0; *s != '\0'; s = end)
+	{
+		long		attno = strtol(s, &end, 10);
+
+		if (end == s || attno <= 0 || attno > RelationGetNumberOfAttributes(rel))
+			return false;
+		target->reads[target->nreads++] = (AttrNumber) attno;
+	}
+	return target->nreads > 0;
+}
+
 /* The column or the expression, and which columns it reads. */
 static bool
-read_input(QcTarget *target, const QcTask *task, Relation rel, char **why)
+read_input(QcTarget *target, const QcTask *task, Relation rel, bool to_work, char **why)
 {
 	AttrNumber	attno = task->input_column;
 
@@ -268,7 +292,8 @@ read_input(QcTarget *target, const QcTask *task, Relation rel, char **why)
 	else if (task->input == NULL)
 		return fault(why, "task \"%s\" has no input; type: SELECT qwen.detach('%s'), then attach it anew",
 					 task->name, task->name) != NULL;
-	else if (!read_as_owner(target, task, rel, why))
+	else if (!read_as_owner(target, task, rel, why) &&
+			 (to_work || !read_noted_columns(target, task, rel)))
 	{
 		*why = psprintf("the input of task \"%s\" does not fit table %s any more: %s; type: SELECT qwen.detach('%s'), then attach it with the new input",
 						task->name, target->rel_sql, *why, task->name);
@@ -315,7 +340,7 @@ resolve(const QcTask *task, bool to_work, char **why)
 	good = (!to_work || check_owners(task, target, rel, why)) &&
 		read_key(target, rel, why) &&
 		read_columns(target, task, rel, why) &&
-		read_input(target, task, rel, why);
+		read_input(target, task, rel, to_work, why);
 
 	/* tables that inherit from it have no triggers of ours and keys of their own */
 	if (good && rel->rd_rel->relkind == RELKIND_RELATION && rel->rd_rel->relhassubclass)

@@ -36,7 +36,8 @@
 	"id, name, owner::oid, version, labels::text, instructions, examples::text, server, " \
 	"with_reason, accept_above, priority, keep, paused, source::oid, existing, input, " \
 	QC_COLUMN(input_column, 1) ", " QC_COLUMN(label_column, 2) ", " \
-	QC_COLUMN(confidence_column, 3) ", " QC_COLUMN(reason_column, 4)
+	QC_COLUMN(confidence_column, 3) ", " QC_COLUMN(reason_column, 4) ", " \
+	"CASE WHEN source_oid = source::oid THEN input_reads::text END"
 
 /* Columns in the order of QC_TASK_COLUMNS, from 1. */
 enum
@@ -44,7 +45,8 @@ enum
 	COL_ID = 1, COL_NAME, COL_OWNER, COL_VERSION, COL_LABELS, COL_INSTRUCTIONS,
 	COL_EXAMPLES, COL_SERVER, COL_WITH_REASON, COL_ACCEPT_ABOVE, COL_PRIORITY,
 	COL_KEEP, COL_PAUSED, COL_SOURCE, COL_EXISTING, COL_INPUT,
-	COL_INPUT_COLUMN, COL_LABEL_COLUMN, COL_CONFIDENCE_COLUMN, COL_REASON_COLUMN
+	COL_INPUT_COLUMN, COL_LABEL_COLUMN, COL_CONFIDENCE_COLUMN, COL_REASON_COLUMN,
+	COL_INPUT_READS
 };
 
 static Datum
@@ -134,6 +136,7 @@ make_task(HeapTuple tuple, MemoryContext parent)
 	task->label_column = small_column(tuple, COL_LABEL_COLUMN);
 	task->confidence_column = small_column(tuple, COL_CONFIDENCE_COLUMN);
 	task->reason_column = small_column(tuple, COL_REASON_COLUMN);
+	task->input_reads = text_column(tuple, COL_INPUT_READS, cxt);
 	return task;
 }
 
@@ -327,7 +330,8 @@ qc_task_keep_columns(void)
 				" LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = t.source AND a.attnum = u.num AND NOT a.attisdropped"
 				" ORDER BY u.i) AS names FROM numbered JOIN qwen.task AS t USING (id))"
 				" UPDATE qwen.task AS t SET source_oid = t.source::oid, column_names = w.names, input_column = w.n[1],"
-				" label_column = w.n[2], confidence_column = w.n[3], reason_column = w.n[4]"
+				" label_column = w.n[2], confidence_column = w.n[3], reason_column = w.n[4],"
+				" input_reads = CASE WHEN t.source_oid = t.source::oid THEN input_reads END"
 				" FROM named AS w WHERE w.id = t.id AND NOT coalesce(32767::int2 = ANY (w.n), false)"
 				" AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = t.source)"
 				" AND (t.source_oid <> t.source::oid OR t.column_names IS DISTINCT FROM w.names)",

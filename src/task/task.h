@@ -44,6 +44,7 @@ typedef struct QcTask
 	int16		label_column;
 	int16		confidence_column;	/* 0: none */
 	int16		reason_column;	/* 0: none */
+	char	   *input_reads;	/* "2 3": what input read when it was attached; or NULL */
 } QcTask;
 
 /* NULL with missing_ok; else an error with the names that the user may see as a hint. */

@@ -109,8 +109,15 @@ like($ann->{err}, qr/SELECT qwen.backfill\('tickets', max_rows => 20\);/, 'what 
 like($ann->{err}, qr/NOTICE:  no worker until qwen_classify is in shared_preload_libraries/, 'no worker');
 is($ann->query("SELECT rows FROM qwen.estimate('tickets')"), '900', 'an estimate of a task that is attached');
 is($ann->query("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zz_qwen%' AND tgrelid = 't_part'::regclass"), '2', 'two triggers');
+is($ann->query('SELECT state, why FROM qwen.progress'), 'no worker|no worker: qwen_classify is not in shared_preload_libraries', 'the view says so, too');
+$ann->query("INSERT INTO t_part VALUES (2001, 'a bug', NULL), (2002, 'a bug', 'bug')");
+is(sql('SELECT k FROM qwen.queue'), '2001', 'rows are queued meanwhile');
+is(sql('SELECT k, kind FROM qwen.annotation'), '2002|person', "and people's labels noted");
+is($ann->query('SELECT waiting FROM qwen.progress'), '1', 'which the view shows');
+$ann->query("DELETE FROM t_part WHERE id > 2000");
 $ann->query("SELECT qwen.detach('tickets')");
 unlike($ann->{err}, qr/ERROR/, 'detach');
+is(sql('SELECT count(*) FROM qwen.queue'), '0', 'forgets what waits');
 
 $ann->query(<<'SQL');
 CREATE FUNCTION t_nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
