@@ -50,6 +50,7 @@ typedef struct QcPool
 								 * limit found */
 	long		connections;	/* CURLMOPT_MAXCONNECTS as set */
 	bool		latch_was_set;
+	uint64		armed;			/* timers so far */
 	pairingheap timers;
 	dlist_head	eager;			/* the eager ones of the armed timers */
 	dlist_head	ended;			/* QcHttp: completion still to be called */
@@ -97,11 +98,13 @@ qc_on_timer(CURLM *multi, long timeout_ms, void *arg)
 static int
 qc_timer_compare(const pairingheap_node *a, const pairingheap_node *b, void *arg)
 {
-	int64		da = pairingheap_const_container(QcTimer, node, a)->due;
-	int64		db = pairingheap_const_container(QcTimer, node, b)->due;
+	const QcTimer *x = pairingheap_const_container(QcTimer, node, a);
+	const QcTimer *y = pairingheap_const_container(QcTimer, node, b);
 
 	(void) arg;
-	return da < db ? 1 : da > db ? -1 : 0;
+	if (x->due != y->due)
+		return x->due < y->due ? 1 : -1;
+	return x->order < y->order ? 1 : x->order > y->order ? -1 : 0;
 }
 
 /* Those beyond are closed, the oldest first, when a transfer ends. */
@@ -173,6 +176,7 @@ qc_timer_arm(QcTimer *timer, long ms, bool eager)
 	qc_pool_ready();
 	qc_timer_disarm(timer);
 	timer->due = qc_pool_now() + Max(ms, 0) * INT64CONST(1000);
+	timer->order = pool.armed++;
 	timer->is_eager = eager;
 	timer->armed = true;
 	pairingheap_add(&pool.timers, &timer->node);

@@ -31,6 +31,7 @@ typedef struct QcTimer
 	bool		armed;
 	bool		is_eager;
 	int64		due;			/* of qc_pool_now() */
+	uint64		order;			/* of those due at the same time the one armed first fires first */
 	void		(*fire) (void *arg);
 	void	   *arg;
 } QcTimer;

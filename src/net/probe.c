@@ -54,7 +54,7 @@ typedef struct QcProbeRun
 	bool		failed;
 	QcFailure	failure;
 	bool		ended;			/* waiters are being told */
-	QcProbe    *waiting;
+	QcProbe    *waiting;		/* in the order in which they came */
 } QcProbeRun;
 
 static const struct
@@ -500,6 +500,7 @@ qc_probe_start(QcEndpoint *endpoint, int replica, QcProbeDone done, void *arg)
 	QcProbe    *probe = calloc(1, sizeof(QcProbe));
 	QcProbeRun *run = endpoint->probe;
 	bool		is_new = run == NULL;
+	QcProbe   **link;
 
 	if (is_new && probe)
 		run = start_run(endpoint, replica);
@@ -519,8 +520,10 @@ qc_probe_start(QcEndpoint *endpoint, int replica, QcProbeDone done, void *arg)
 	probe->run = run;
 	probe->done = done;
 	probe->arg = arg;
-	probe->next = run->waiting;
-	run->waiting = probe;
+	link = &run->waiting;
+	while (*link)
+		link = &(*link)->next;
+	*link = probe;
 	return probe;
 }
 

@@ -21,6 +21,9 @@ sub label
 	my $sql = delete $opt{sql} || "SELECT qwen_label('a text', $labels, server => '$name')";
 	my $set = delete $opt{set} || '';
 
+	# whose turn it is when the fault comes: one row at a time
+	$set = "SET qwen_classify.prefetch = off; $set" if delete $opt{in_turn};
+
 	$sql =~ s/NAME/$name/g;
 	server($node, $name, $url, %opt);
 	mock_reset();
@@ -72,7 +75,7 @@ ok($r->{seconds} >= 1.9 && $r->{seconds} < 4, sprintf('retry_timeout is kept (%.
 my $tries = mock_stats()->{requests};
 ok($tries >= 2 && $tries <= 12, "and the pauses are: $tries requests in 2 s");
 
-$r = label(url($plain, 'fail=503', 'after=1'), retry_timeout => '1s',
+$r = label(url($plain, 'fail=503', 'after=1'), retry_timeout => '1s', in_turn => 1,
 	set => "SET qwen_classify.on_error = 'label'", sql =>
 	  "SELECT string_agg(qwen_label('t' || i, $labels, server => 'NAME'), ',') FROM generate_series(1, 9) i");
 like($r->{out}, qr/^\w+(,error){8}$/m, "on_error = 'label' has the word instead");
@@ -116,17 +119,17 @@ $r = label(url($plain, 'after=5', 'times=4', 'reset=1'), sql =>
 is($r->{out}, 20, 'resets in the middle: all rows are labelled');
 
 # ... but 401 is not.
-$r = fails('401 in the middle', qr/HTTP 401/, 6, label(url($plain, 'after=5', 'fail=401'), sql =>
+$r = fails('401 in the middle', qr/HTTP 401/, 6, label(url($plain, 'after=5', 'fail=401'), in_turn => 1, sql =>
 	"SELECT count(qwen_label('t' || i, $labels, server => 'NAME')) FROM generate_series(1, 20) i"));
 
 # A server that was replaced by another kind is looked at again.
-$r = label(url($plain, 'after=1', 'times=1', 'fail=404'), sql =>
+$r = label(url($plain, 'after=1', 'times=1', 'fail=404'), in_turn => 1, sql =>
 	"SELECT count(qwen_label('t' || i, $labels, server => 'NAME')) FROM generate_series(1, 3) i");
 is($r->{out}, 3, 'a path that is gone: all rows are labelled');
 is(mock_stats()->{gets}, 4, 'after another probe');
 
 # Faults of a row stop this row only.
-$r = label(url($plain, 'answer=wrong', 'after=1', 'times=2'), sql =>
+$r = label(url($plain, 'answer=wrong', 'after=1', 'times=2'), in_turn => 1, sql =>
 	"SELECT string_agg(coalesce(qwen_label('t' || i, $labels, server => 'NAME'), 'none'), ',') FROM generate_series(1, 3) i");
 like($r->{out}, qr/^\w+,none,\w+$/m, 'a bad answer twice: NULL for that row');
 like($r->{err}, qr/WARNING:.*1 text could not be labelled/, 'and a warning');
@@ -166,14 +169,14 @@ is($exactly->{cash}, $plainly->{cash}, 'the others are as they were');
 ok(mock_stats()->{requests} > 1 && mock_stats()->{requests} <= 5, 'in a bounded number of requests');
 
 # A field that the server refuses is left out from then on.
-$r = label(url('openai', 'refuse_field=logprobs'), sql =>
+$r = label(url('openai', 'refuse_field=logprobs'), in_turn => 1, sql =>
 	"SELECT count(qwen_label('t' || i, $labels, server => 'NAME')) FROM generate_series(1, 3) i");
 is($r->{out}, 3, 'a refused field: all rows are labelled');
 is(mock_stats()->{requests}, 4, 'a refused field costs one request');
 is(mock_last()->{logprobs}, undef, 'and is not sent again');
 
 # No logprobs: the first row is asked again so that it equals the others.
-$r = label(url('openai', 'logprobs=none'), sql =>
+$r = label(url('openai', 'logprobs=none'), in_turn => 1, sql =>
 	"SELECT count(qwen_label('t' || i, $labels, server => 'NAME')) FROM generate_series(1, 3) i");
 is(mock_stats()->{requests}, 4, 'no logprobs cost one request');
 like($r->{err}, qr/confidence is the model's own word/, 'and are told');

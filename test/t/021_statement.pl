@@ -192,7 +192,7 @@ gives('a cursor', sql("BEGIN; DECLARE c CURSOR FOR SELECT qwen_label(body, $labe
 	"bug\nbug\nbug", 3);
 gives('a cursor is one statement', sql("BEGIN; DECLARE c CURSOR FOR SELECT qwen_label('a bug ' || i % 2, $labels) FROM generate_series(1, 6) i; FETCH 3 FROM c; FETCH 3 FROM c; COMMIT"),
 	join("\n", ('bug') x 6), 2);
-gives('two cursors and a query between', sql("BEGIN; DECLARE a CURSOR FOR SELECT qwen_label(body, $labels) FROM ticket; "
+gives('two cursors and a query between', sql("SET qwen_classify.prefetch = off; BEGIN; DECLARE a CURSOR FOR SELECT qwen_label(body, $labels) FROM ticket; "
 	. "DECLARE b CURSOR FOR SELECT qwen_label('praise ' || id, $labels) FROM ticket; FETCH a; FETCH b; SELECT qwen_label('refund', $labels); "
 	. "FETCH a; FETCH b; CLOSE a; FETCH b; COMMIT"), "bug\npraise\nrefund\nbug\npraise\npraise", 6);
 gives('a cursor WITH HOLD', sql("BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT qwen_label(body, $labels) FROM ticket; COMMIT; FETCH 1 FROM c"), 'bug', 6);
