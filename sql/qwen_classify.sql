@@ -251,7 +251,8 @@ CREATE TABLE qwen.task (
 	confidence_column smallint,
 	reason_column smallint,
 	column_names text[],			-- input, label, confidence, reason; NULL where there is none
-	input_reads int2vector,			-- columns of an expression, for triggers while a name in it is wrong
+	input_reads int2vector,			-- columns of the input, for triggers while a name in it is wrong
+	read_names text[],				-- theirs when it was attached
 	attached_at timestamptz
 );
 

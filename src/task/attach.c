@@ -213,17 +213,27 @@ forget_waiting(int32 task)
 		run_own(psprintf("DELETE FROM qwen.%s WHERE task = $1", waiting[i]), 1, &type, &id, NULL);
 }
 
+static Datum
+names_of_reads(const QcAttach *a)
+{
+	Datum	   *names = palloc(sizeof(Datum) * a->nreads);
+
+	for (int i = 0; i < a->nreads; i++)
+		names[i] = CStringGetTextDatum(get_attname(a->relid, a->reads[i], false));
+	return PointerGetDatum(construct_array(names, a->nreads, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 /* Columns first, since the task's row names them by number. */
 static void
 store(const QcAttach *a)
 {
-	Oid			types[] = {INT4OID, OIDOID, TEXTOID, TEXTOID, INT2OID, INT2OID, INT2OID, INT2OID, TEXTARRAYOID, INT2VECTOROID};
+	Oid			types[] = {INT4OID, OIDOID, TEXTOID, TEXTOID, INT2OID, INT2OID, INT2OID, INT2OID, TEXTARRAYOID, INT2VECTOROID, TEXTARRAYOID};
 	const char *name[] = {a->input_column ? get_attname(a->relid, a->input_column, false) : NULL,
 	a->label, a->confidence, a->reason};
-	Datum		values[10];
+	Datum		values[11];
 	Datum		names[4];
 	bool		none[4];
-	char		nulls[] = "          ";
+	char		nulls[] = "           ";
 	int			dims[] = {4};
 	int			lower[] = {1};
 
@@ -243,11 +253,12 @@ store(const QcAttach *a)
 	values[3] = a->input_column ? (Datum) 0 : CStringGetTextDatum(a->input_sql);
 	if (a->input_column)
 		nulls[3] = 'n';
-	values[9] = PointerGetDatum(buildint2vector(a->reads, a->nreads));
 	values[8] = PointerGetDatum(construct_md_array(names, none, 1, dims, lower, TEXTOID, -1, false, TYPALIGN_INT));
+	values[9] = PointerGetDatum(buildint2vector(a->reads, a->nreads));
+	values[10] = names_of_reads(a);
 	run_own("UPDATE qwen.task SET source = $2::pg_catalog.regclass, source_oid = $2, existing = $3, "
 			"input = $4, input_column = $5, label_column = $6, confidence_column = $7, "
-			"reason_column = $8, column_names = $9, input_reads = $10, attached_at = pg_catalog.now(), "
+			"reason_column = $8, column_names = $9, input_reads = $10, read_names = $11, attached_at = pg_catalog.now(), "
 			"state_since = pg_catalog.now() WHERE id = $1",
 			lengthof(types), types, values, nulls);
 }
@@ -478,7 +489,7 @@ qc_detach(const QcTask *task)
 	forget_waiting(task->id);
 	run_own("UPDATE qwen.task SET source = NULL, source_oid = NULL, existing = NULL, input = NULL, "
 			"input_column = NULL, label_column = NULL, confidence_column = NULL, reason_column = NULL, "
-			"column_names = NULL, input_reads = NULL, attached_at = NULL, version = version + 1, "
+			"column_names = NULL, input_reads = NULL, read_names = NULL, attached_at = NULL, version = version + 1, "
 			"state_since = pg_catalog.now() WHERE id = $1", 1, &type, &id, NULL);
 	qc_board_config_changes();
 }

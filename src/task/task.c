@@ -32,12 +32,19 @@
 	" ELSE coalesce((SELECT a.attnum FROM pg_catalog.pg_attribute a WHERE a.attrelid = source" \
 	" AND a.attname = column_names[" #n "] AND a.attnum > 0 AND NOT a.attisdropped), 32767::int2) END"
 
+/* Those that the input reads likewise; NULL if one is not there. */
+#define QC_READS \
+	"CASE WHEN source_oid = source::oid THEN input_reads::text" \
+	" ELSE (SELECT pg_catalog.string_agg(a.attnum::text, ' ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a" \
+	" WHERE a.attrelid = source AND a.attname = ANY (read_names) AND a.attnum > 0 AND NOT a.attisdropped" \
+	" HAVING count(*) = pg_catalog.cardinality(read_names)) END"
+
 #define QC_TASK_COLUMNS \
 	"id, name, owner::oid, version, labels::text, instructions, examples::text, server, " \
 	"with_reason, accept_above, priority, keep, paused, source::oid, existing, input, " \
 	QC_COLUMN(input_column, 1) ", " QC_COLUMN(label_column, 2) ", " \
 	QC_COLUMN(confidence_column, 3) ", " QC_COLUMN(reason_column, 4) ", " \
-	"CASE WHEN source_oid = source::oid THEN input_reads::text END"
+	QC_READS
 
 /* Columns in the order of QC_TASK_COLUMNS, from 1. */
 enum
@@ -331,7 +338,7 @@ qc_task_keep_columns(void)
 				" ORDER BY u.i) AS names FROM numbered JOIN qwen.task AS t USING (id))"
 				" UPDATE qwen.task AS t SET source_oid = t.source::oid, column_names = w.names, input_column = w.n[1],"
 				" label_column = w.n[2], confidence_column = w.n[3], reason_column = w.n[4],"
-				" input_reads = CASE WHEN t.source_oid = t.source::oid THEN input_reads END"
+				" input_reads = (" QC_READS ")::int2vector"
 				" FROM named AS w WHERE w.id = t.id AND NOT coalesce(32767::int2 = ANY (w.n), false)"
 				" AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = t.source)"
 				" AND (t.source_oid <> t.source::oid OR t.column_names IS DISTINCT FROM w.names)",

@@ -93,6 +93,23 @@ is(sql(q(SELECT count(*) FROM qwen.failed WHERE task = 'expression')), '0', 'and
 sql('ALTER TABLE expression RENAME origin TO source');
 ok(wait_until(sub { labels('expression') eq '1 praise, 2 -, 3 praise' }, 'the labels', 60), 'renamed back, it goes on by itself');
 
+# what a person says meanwhile counts, and in another table of the name, as a restore makes one, it is the same
+sql('SELECT qwen.pause(\'expression\'); ALTER TABLE expression RENAME TO before; CREATE TABLE expression (body text, source text, at date, id int PRIMARY KEY, label text, confidence float8, reason text)');
+sql(q(INSERT INTO expression (id, source, body, at) SELECT id, source, body, at FROM before));
+my $id = sql(q(SELECT id FROM qwen.task WHERE name = 'expression'));
+sql("UPDATE qwen.task SET source = 'expression' WHERE name = 'expression';"
+	  . "CREATE TRIGGER zz_qwen_before_$id BEFORE UPDATE ON expression FOR EACH ROW EXECUTE FUNCTION qwen.before_update('$id');"
+	  . "CREATE TRIGGER zz_qwen_after_$id AFTER INSERT OR UPDATE ON expression FOR EACH ROW EXECUTE FUNCTION qwen.after_change('$id');"
+	  . "SELECT qwen.resume('expression'); SELECT qwen.backfill('expression')");
+ok(wait_until(sub { labels('expression') eq '1 praise, 2 -, 3 praise' }, 'the labels'), 'a table of the same name: labelled');
+sql('ALTER TABLE expression RENAME source TO origin');
+sql(q(UPDATE expression SET label = 'bug' WHERE id = 1; UPDATE expression SET body = 'a refund' WHERE id = 3; INSERT INTO expression (id, origin, body, at) VALUES (4, 'mail', 'a refund', '2026-03-01')));
+is(sql('SELECT string_agg(k::text, \' \' ORDER BY k) FROM qwen.queue'), '3 4', 'renamed: queued there, too');
+is(kinds('expression'), '1 person', 'and a correction is noted');
+sql('ALTER TABLE expression RENAME origin TO source');
+ok(wait_until(sub { labels('expression') eq '1 bug, 2 -, 3 refund, 4 refund' }, 'the labels', 60), 'renamed back: labelled');
+is(requests('expression', q(SELECT qwen.relabel('expression', filter => 'id < 4'))), 1, 'a relabel leaves the correction alone');
+
 # ---- one role owns both ----
 
 sql('CREATE ROLE first LOGIN; CREATE ROLE second LOGIN; GRANT USAGE ON FOREIGN SERVER qwen TO first, second; GRANT ALL ON SCHEMA public TO first, second');
