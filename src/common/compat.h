@@ -93,6 +93,13 @@ qc_at_shmem_request(shmem_request_hook_type request, shmem_request_hook_type *pr
 #define qc_is_returning_leaf(node) false
 #endif
 
+/* JSON_VALUE and the like: expressions of their own for what is missing or wrong. */
+#if PG_VERSION_NUM >= 170000
+#define qc_is_json_expr(node) IsA(node, JsonExpr)
+#else
+#define qc_is_json_expr(node) false
+#endif
+
 /* EXPLAIN's properties moved in 18. */
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"

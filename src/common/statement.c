@@ -73,6 +73,7 @@ static TimestampTz begun_at = 0;
 static uint64 serial = 0;
 
 static const QcRun *innermost = NULL;
+static uint64 nruns = 0;
 
 static int	planner_depth = 0;
 static ErrorContextCallback *planner_frame = NULL;
@@ -313,6 +314,7 @@ enter(QcSaved *saved, QueryDesc *query, uint64 count)
 	planner_depth = 0;
 	planner_missed = false;
 	saved->run.estate = query ? query->estate : NULL;
+	saved->run.number = ++nruns;
 	saved->run.count = count;
 	saved->run.outer = innermost;
 	innermost = &saved->run;

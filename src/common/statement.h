@@ -48,6 +48,7 @@ extern uint64 qc_statement_serial(void);
 typedef struct QcRun
 {
 	EState	   *estate;
+	uint64		number;			/* tells it from all others of the process */
 	uint64		count;			/* rows that it may give; 0: all */
 	const struct QcRun *outer;
 } QcRun;

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "common/compat.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -297,6 +298,8 @@ collect(Node *node, QcCollect *in)
 	if (node == NULL)
 		return false;
 	check_stack_depth();
+	if (qc_is_json_expr(node))
+		return false;			/* of its parts some are for errors only */
 	switch (nodeTag(node))
 	{
 		case T_FuncExpr:
@@ -324,6 +327,10 @@ collect(Node *node, QcCollect *in)
 		case T_SubPlan:
 			collect_subplan((SubPlan *) node, in);
 			return false;
+		case T_RowCompareExpr:
+			/* the columns behind the first are compared only if it is equal */
+			collect((Node *) linitial(((RowCompareExpr *) node)->largs), in);
+			return collect((Node *) linitial(((RowCompareExpr *) node)->rargs), in);
 		case T_ArrayCoerceExpr:
 			/* its element expression runs once an element, or never */
 			return collect((Node *) ((ArrayCoerceExpr *) node)->arg, in);

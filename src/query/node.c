@@ -21,6 +21,7 @@
 #include <math.h>
 
 #include "common/compat.h"
+#include "common/int.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/extensible.h"
@@ -38,6 +39,8 @@
 #define STARTS_A_ROUND		8	/* requests that are started before any is driven */
 #define LOOK_AGAIN_MS		250 /* others' places at the server are given back unnoticed */
 #define PRETENDED_ROWS		8	/* that a call without a request is late */
+
+static const CustomExecMethods exec_methods;
 
 /* A call: its arguments are evaluated here, the function itself is not run. */
 typedef struct QcNodeCall
@@ -82,7 +85,7 @@ typedef struct QcPrefetchState
 	int			first_asked;
 	bool		ended;			/* the child has no more */
 	int64		taken;
-	const QcRun *run;			/* the executor run that it is in ... */
+	uint64		run;			/* number of the executor run that it is in ... */
 	int64		given;			/* ... and the rows that it gave in that */
 	double		usual;			/* rows taken by a scan so far; -1: none ended */
 
@@ -96,6 +99,7 @@ typedef struct QcPrefetchState
 	int			n;
 	Size		bytes;
 	QcAnswer  **current;		/* of the row that went out last */
+	int			room;			/* requests that may be started before we look again */
 
 	QcAhead    *ahead;			/* NULL: not begun */
 	QcAheadCounts *counts;
@@ -182,6 +186,7 @@ begin(CustomScanState *node, EState *estate, int eflags)
 	state->usual = -1;
 	borrow_relation(state);
 	init_calls(state, plan->custom_exprs);
+	state->current = (QcAnswer **) palloc0(sizeof(QcAnswer *) * Max(state->ncalls, 1));
 	state->arg_context = CreateExprContext(estate);
 	state->row_cxt = AllocSetContextCreate(estate->es_query_cxt, "qwen_classify rows",
 										   ALLOCSET_DEFAULT_SIZES);
@@ -198,10 +203,8 @@ create_state(CustomScan *plan)
 {
 	QcPrefetchState *state = (QcPrefetchState *) newNode(sizeof(QcPrefetchState),
 														 T_CustomScanState);
-	extern const CustomExecMethods qc_prefetch_exec;
-
 	(void) plan;
-	state->css.methods = &qc_prefetch_exec;
+	state->css.methods = &exec_methods;
 	state->css.ss.ps.outeropsset = true;
 	state->css.ss.ps.outeropsfixed = false;
 	state->css.ss.ps.scanopsset = true;
@@ -230,8 +233,6 @@ grow_ring(QcPrefetchState *state, int size)
 		ring[i].tuple = row->tuple;
 		memcpy(ring[i].answer, row->answer, sizeof(QcAnswer *) * ncalls);
 	}
-	if (old == NULL)
-		state->current = (QcAnswer **) MemoryContextAllocZero(cxt, sizeof(QcAnswer *) * ncalls);
 	state->ring = ring;
 	state->size = size;
 	state->head = 0;
@@ -260,8 +261,7 @@ drop_rows(QcPrefetchState *state)
 	ExecClearTuple(state->slot);
 	for (int i = 0; i < state->n; i++)
 		release_answers(state, state->ring[(state->head + i) % state->size].answer);
-	if (state->current)
-		release_answers(state, state->current);
+	release_answers(state, state->current);
 	MemoryContextReset(state->row_cxt);
 	state->head = state->n = 0;
 	state->bytes = 0;
@@ -271,12 +271,13 @@ drop_rows(QcPrefetchState *state)
 
 /* The answer that this call will need, held; NULL: none.  In per-row memory. */
 static QcAnswer *
-ask(QcPrefetchState *state, QcNodeCall *call, bool *started)
+ask(QcPrefetchState *state, QcNodeCall *call)
 {
 	ExprContext *context = state->arg_context;
 	QcQuestion	question;
+	QcAnswer   *answer;
+	bool		started;
 
-	*started = false;
 	if (call->labeller == NULL || (call->guard && !ExecQual(call->guard, context)))
 		return NULL;
 	for (int i = 0; i < call->fcinfo->nargs; i++)
@@ -287,70 +288,83 @@ ask(QcPrefetchState *state, QcNodeCall *call, bool *started)
 		return NULL;
 	qc_question_of(call->fcinfo, call->labeller->form, call->labeller->has_reason, &call->task,
 				   qc_ahead_context(state->ahead), &question);
-	return qc_ahead_ask(state->ahead, &call->prompt, &question, state->counts, started);
+	answer = qc_ahead_ask(state->ahead, &call->prompt, &question, state->counts, &started);
+	state->room -= started;
+	return answer;
 }
 
 /* Calls that need no row keep nobody's answers: the rows hold none either. */
 static void
-ask_first(QcPrefetchState *state, int *room)
+ask_first(QcPrefetchState *state)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->arg_context->ecxt_per_tuple_memory);
 
-	while (state->first_asked < state->nfirst && *room > 0)
+	while (state->first_asked < state->nfirst && state->room > 0)
 	{
-		bool		started;
 		QcAnswer   *answer;
 
 		ResetExprContext(state->arg_context);
-		answer = ask(state, &state->first[state->first_asked++], &started);
+		answer = ask(state, &state->first[state->first_asked++]);
 		if (answer)
 			qc_ahead_release(state->ahead, answer);
-		*room -= started;
 	}
 	MemoryContextSwitchTo(old);
 }
 
+/* A row's answers; answer[] is empty before. */
 static void
-keep_row(QcPrefetchState *state, QcRow *row, TupleTableSlot *slot)
+ask_row(QcPrefetchState *state, TupleTableSlot *slot, QcAnswer **answer)
 {
-	MemoryContext old = MemoryContextSwitchTo(state->row_cxt);
+	MemoryContext old;
 
+	ResetExprContext(state->arg_context);
+	state->arg_context->ecxt_outertuple = slot;
+	old = MemoryContextSwitchTo(state->arg_context->ecxt_per_tuple_memory);
+	for (int i = 0; i < state->ncalls; i++)
+		answer[i] = ask(state, &state->call[i]);
+	MemoryContextSwitchTo(old);
+}
+
+/* The row is the last of the ring, without answers. */
+static QcRow *
+keep_row(QcPrefetchState *state, TupleTableSlot *slot)
+{
+	MemoryContext old;
+	QcRow	   *row;
+
+	if (state->n == state->size)
+		grow_ring(state, Max(64, 2 * state->size));
+	row = &state->ring[(state->head + state->n) % state->size];
+	memset(row->answer, 0, sizeof(QcAnswer *) * state->ncalls);
+	old = MemoryContextSwitchTo(state->row_cxt);
 	row->tuple = ExecCopySlotMinimalTuple(slot);
 	MemoryContextSwitchTo(old);
 	state->bytes += row->tuple->t_len;
 	state->n++;
 	state->most_rows = Max(state->most_rows, state->n);
+	return row;
 }
 
-/* Read a row and ask what its calls will ask.  False: there is none. */
-static bool
-read_row(QcPrefetchState *state, int *room)
+/* The child's next row, or NULL: there is none. */
+static TupleTableSlot *
+read_child(QcPrefetchState *state)
 {
 	TupleTableSlot *slot = ExecProcNode(outerPlanState(&state->css));
-	QcRow	   *row;
-	MemoryContext old;
 
-	if (TupIsNull(slot))
-	{
-		state->ended = true;
+	if (!TupIsNull(slot))
+		return slot;
+	state->ended = true;
+	return NULL;
+}
+
+static bool
+read_row(QcPrefetchState *state)
+{
+	TupleTableSlot *slot = read_child(state);
+
+	if (slot == NULL)
 		return false;
-	}
-	if (state->n == state->size)
-		grow_ring(state, Max(64, 2 * state->size));
-	row = &state->ring[(state->head + state->n) % state->size];
-	memset(row->answer, 0, sizeof(QcAnswer *) * state->ncalls);
-	keep_row(state, row, slot);
-	ResetExprContext(state->arg_context);
-	state->arg_context->ecxt_outertuple = slot;
-	old = MemoryContextSwitchTo(state->arg_context->ecxt_per_tuple_memory);
-	for (int i = 0; i < state->ncalls; i++)
-	{
-		bool		started;
-
-		row->answer[i] = ask(state, &state->call[i], &started);
-		*room -= started;
-	}
-	MemoryContextSwitchTo(old);
+	ask_row(state, slot, keep_row(state, slot)->answer);
 	return true;
 }
 
@@ -373,9 +387,11 @@ static void
 begin_scan(QcPrefetchState *state)
 {
 	state->begun = true;
+	state->room = 0;
 	state->bound = evaluate(state, state->count, -1);
-	if (state->bound >= 0)
-		state->bound += Max(evaluate(state, state->offset, 0), 0);
+	if (state->bound >= 0 &&
+		pg_add_s64_overflow(state->bound, Max(evaluate(state, state->offset, 0), 0), &state->bound))
+		state->bound = -1;
 	if (state->bound >= 0 && !state->may_drop)
 		ExecSetTupleBound(state->bound, outerPlanState(&state->css));
 	if (state->ahead == NULL)
@@ -393,9 +409,9 @@ left_in_run(QcPrefetchState *state)
 
 	if (run == NULL || run->estate != state->css.ss.ps.state)
 		return -1;
-	if (state->run != run)
+	if (state->run != run->number)
 	{
-		state->run = run;
+		state->run = run->number;
 		state->given = 0;
 	}
 	return run->count == 0 ? -1 : Max((int64) run->count - state->given, 0);
@@ -433,18 +449,29 @@ most_rows(QcPrefetchState *state)
 }
 
 static bool
+are_there(const QcPrefetchState *state, QcAnswer **answer)
+{
+	for (int i = 0; i < state->ncalls; i++)
+		if (answer[i] && qc_answer_awaited(answer[i]))
+			return false;
+	return true;
+}
+
+static bool
 head_is_ready(const QcPrefetchState *state)
 {
-	const QcRow *row = &state->ring[state->head];
-
 	if (state->n == 0)
 		return false;
 	if (state->pretends)
 		return state->ended || state->n >= PRETENDED_ROWS;
-	for (int i = 0; i < state->ncalls; i++)
-		if (row->answer[i] && qc_answer_awaited(row->answer[i]))
-			return false;
-	return true;
+	return are_there(state, state->ring[state->head].answer);
+}
+
+static void
+wait_ahead(QcPrefetchState *state, long timeout_ms)
+{
+	qc_ahead_wait(state->ahead, timeout_ms);
+	state->room = qc_ahead_room(state->ahead, state->counts);
 }
 
 /* Read while there is room; a row or two at a time once the first can go out. */
@@ -452,27 +479,28 @@ static void
 fill(QcPrefetchState *state)
 {
 	int			rows = most_rows(state);
-	int			room = qc_ahead_room(state->ahead, state->counts);
-	int			before = room;
+	int64		driven = state->counts->requests;
 	int			nread = 0;
 
-	ask_first(state, &room);
-	while (!state->ended && state->n < rows && (room > 0 || state->n == 0) &&
+	if (state->room <= 0)
+		state->room = qc_ahead_room(state->ahead, state->counts);
+	ask_first(state);
+	while (!state->ended && state->n < rows && (state->room > 0 || state->n == 0) &&
 		   (state->n == 0 || state->bytes < (Size) work_mem * 1024))
 	{
 		if (nread >= 2 && head_is_ready(state))
 			break;
-		if (!read_row(state, &room))
+		if (!read_row(state))
 			break;
 		nread++;
-		if (before - room >= STARTS_A_ROUND)
+		if (state->counts->requests - driven >= STARTS_A_ROUND)
 		{
-			qc_ahead_wait(state->ahead, 0);
-			before = room = qc_ahead_room(state->ahead, state->counts);
+			wait_ahead(state, 0);
+			driven = state->counts->requests;
 		}
 	}
-	if (before != room)
-		qc_ahead_wait(state->ahead, 0);
+	if (state->counts->requests > driven)
+		wait_ahead(state, 0);
 }
 
 /* A row whose answer cannot come before others gave way is waited for here. */
@@ -483,14 +511,15 @@ wait_for_answers(QcPrefetchState *state)
 	instr_time	ended;
 
 	INSTR_TIME_SET_CURRENT(begun);
-	qc_ahead_wait(state->ahead, LOOK_AGAIN_MS);
+	wait_ahead(state, LOOK_AGAIN_MS);
 	INSTR_TIME_SET_CURRENT(ended);
 	INSTR_TIME_ACCUM_DIFF(state->waited, ended, begun);
 }
 
 /* ---- rows out ---- */
 
-static void
+/* Its answers are held until the next row goes out. */
+static TupleTableSlot *
 take_head(QcPrefetchState *state)
 {
 	QcRow	   *row = &state->ring[state->head];
@@ -501,45 +530,85 @@ take_head(QcPrefetchState *state)
 	row->tuple = NULL;
 	state->head = (state->head + 1) % state->size;
 	state->n--;
-	state->taken++;
+	return state->slot;
+}
+
+/*
+ * The child's row as it is, if its answers are there; else it is the first of
+ * the ring.  Where few rows need answers most of them are not copied.
+ */
+static TupleTableSlot *
+take_directly(QcPrefetchState *state)
+{
+	TupleTableSlot *slot = read_child(state);
+
+	if (slot == NULL)
+		return NULL;
+	ask_row(state, slot, state->current);
+	if (are_there(state, state->current))
+		return slot;
+	memcpy(keep_row(state, slot)->answer, state->current, sizeof(QcAnswer *) * state->ncalls);
+	memset(state->current, 0, sizeof(QcAnswer *) * state->ncalls);
+	return NULL;
 }
 
 /* For WHERE CURRENT OF: our scan slot names the row that goes out. */
 static void
-name_place(QcPrefetchState *state)
+name_place(QcPrefetchState *state, TupleTableSlot *slot)
 {
 	TupleTableSlot *scan = state->css.ss.ss_ScanTupleSlot;
 	bool		isnull;
-	Datum		ctid = slot_getattr(state->slot, state->ctid, &isnull);
+	Datum		ctid = slot_getattr(slot, state->ctid, &isnull);
 
 	ExecStoreVirtualTuple(ExecClearTuple(scan));
 	scan->tts_tid = *(ItemPointer) DatumGetPointer(ctid);
-	scan->tts_tableOid = DatumGetObjectId(slot_getattr(state->slot, state->tableoid, &isnull));
+	scan->tts_tableOid = DatumGetObjectId(slot_getattr(slot, state->tableoid, &isnull));
 }
 
-/* The head if it passes the quals, else NULL. */
+/* The row if it passes the quals, else NULL. */
 static TupleTableSlot *
-give_head(QcPrefetchState *state)
+give(QcPrefetchState *state, TupleTableSlot *row)
 {
 	PlanState  *ps = &state->css.ss.ps;
 	ExprContext *context = ps->ps_ExprContext;
 
-	take_head(state);
+	state->taken++;
 	ResetExprContext(context);
-	context->ecxt_outertuple = state->slot;
+	context->ecxt_outertuple = row;
 	if (ps->qual && !ExecQual(ps->qual, context))
 	{
 		InstrCountFiltered1(&state->css, 1);
 		return NULL;
 	}
 	if (state->ctid != 0)
-		name_place(state);
+		name_place(state, row);
 	state->given++;
 
 	/* an empty target list (count(*), EXISTS) has no projection */
 	if (ps->ps_ProjInfo == NULL)
 		return ExecStoreVirtualTuple(ExecClearTuple(ps->ps_ResultTupleSlot));
 	return ExecProject(ps->ps_ProjInfo);
+}
+
+/* The row that goes out next, its answers there; NULL: the end. */
+static TupleTableSlot *
+next_ready(QcPrefetchState *state)
+{
+	for (;;)
+	{
+		TupleTableSlot *row;
+
+		CHECK_FOR_INTERRUPTS();
+		if (state->n == 0 && !state->ended && state->nfirst == 0 && !state->pretends &&
+			(row = take_directly(state)) != NULL)
+			return row;
+		fill(state);
+		if (state->n == 0)
+			return NULL;
+		if (head_is_ready(state) || (state->pretends && state->n >= most_rows(state)))
+			return take_head(state);
+		wait_for_answers(state);
+	}
 }
 
 static TupleTableSlot *
@@ -552,18 +621,15 @@ next_row(CustomScanState *node)
 		begin_scan(state);
 	while (slot == NULL)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (state->current)
-			release_answers(state, state->current);
+		TupleTableSlot *row;
+
+		release_answers(state, state->current);
 		if (state->bound >= 0 && !state->may_drop && state->taken >= state->bound)
 			return NULL;
-		fill(state);
-		if (state->n == 0)
+		row = next_ready(state);
+		if (row == NULL)
 			return NULL;
-		if (!head_is_ready(state) && (!state->pretends || state->n < most_rows(state)))
-			wait_for_answers(state);
-		else
-			slot = give_head(state);
+		slot = give(state, row);
 	}
 	return slot;
 }
@@ -620,7 +686,7 @@ explain(CustomScanState *node, List *ancestors, ExplainState *es)
 		ExplainPropertyFloat("Wait Time", "ms", INSTR_TIME_GET_MILLISEC(state->waited), 1, es);
 }
 
-const CustomExecMethods qc_prefetch_exec = {
+static const CustomExecMethods exec_methods = {
 	.CustomName = "Qwen Prefetch",
 	.BeginCustomScan = begin,
 	.ExecCustomScan = next_row,
