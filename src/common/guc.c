@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "catalog/pg_db_role_setting.h"
 #include "miscadmin.h"
+#include "utils/plancache.h"
 #include "utils/snapmgr.h"
 
 #include "common/compat.h"
@@ -47,6 +48,15 @@ static const struct config_enum_entry author_options[] = {
 	{"machine", QC_SET_BY_MACHINE, false},
 	{NULL, 0, false}
 };
+
+/* Plans that were made are with or without the node. */
+static void
+prefetch_set(bool value, void *extra)
+{
+	(void) extra;
+	if (value != qc_prefetch)
+		ResetPlanCache();
+}
 
 static void
 functions_set(const char *value, void *extra)
@@ -109,7 +119,7 @@ qc_guc_init(void)
 							 "Send the requests of a query before its rows are reached.",
 							 NULL,
 							 &qc_prefetch, true,
-							 PGC_USERSET, 0, NULL, NULL, NULL);
+							 PGC_USERSET, 0, NULL, prefetch_set, NULL);
 
 	/* SUSET: for tests of the prefetch node on plans without a request. */
 	DefineCustomStringVariable("qwen_classify.prefetch_functions",

@@ -164,6 +164,8 @@ borrow_relation(QcPrefetchState *state)
 {
 	PlanState  *scan = outerPlanState(&state->css);
 
+	while (qc_is_prefetch(scan->plan))
+		scan = outerPlanState(scan);
 	if (state->ctid != 0)
 		state->css.ss.ss_currentRelation = ((ScanState *) scan)->ss_currentRelation;
 }
@@ -611,6 +613,15 @@ next_ready(QcPrefetchState *state)
 	}
 }
 
+/* Nor is there a place for WHERE CURRENT OF any more. */
+static TupleTableSlot *
+no_row(QcPrefetchState *state)
+{
+	if (state->ctid != 0)
+		ExecClearTuple(state->css.ss.ss_ScanTupleSlot);
+	return NULL;
+}
+
 static TupleTableSlot *
 next_row(CustomScanState *node)
 {
@@ -625,10 +636,10 @@ next_row(CustomScanState *node)
 
 		release_answers(state, state->current);
 		if (state->bound >= 0 && !state->may_drop && state->taken >= state->bound)
-			return NULL;
+			return no_row(state);
 		row = next_ready(state);
 		if (row == NULL)
-			return NULL;
+			return no_row(state);
 		slot = give(state, row);
 	}
 	return slot;

@@ -322,28 +322,46 @@ may_be_current(QcSurgery *surgery, Plan *plan, const QcConsumer *consumer)
 }
 
 static void
-add_place(CustomScan *node, Plan *plan, List **leaves)
+add_place(Plan *plan, List **leaves, AttrNumber *ctid, AttrNumber *tableoid)
 {
 	Index		rti = ((Scan *) plan)->scanrelid;
-	Var		   *ctid = makeVar(rti, SelfItemPointerAttributeNumber, TIDOID, -1, InvalidOid, 0);
-	Var		   *tableoid = makeVar(rti, TableOidAttributeNumber, OIDOID, -1, InvalidOid, 0);
 
-	lfirst(list_nth_cell(node->custom_private, QC_PRIVATE_CTID)) =
-		makeInteger(column_of(leaves, (Node *) ctid));
-	lfirst(list_nth_cell(node->custom_private, QC_PRIVATE_TABLEOID)) =
-		makeInteger(column_of(leaves, (Node *) tableoid));
+	*ctid = column_of(leaves, (Node *) makeVar(rti, SelfItemPointerAttributeNumber, TIDOID,
+											   -1, InvalidOid, 0));
+	*tableoid = column_of(leaves, (Node *) makeVar(rti, TableOidAttributeNumber, OIDOID,
+												   -1, InvalidOid, 0));
+}
+
+static void
+set_private(CustomScan *node, QcPrefetchPrivate which, int value)
+{
+	lfirst(list_nth_cell(node->custom_private, which)) = makeInteger(value);
+}
+
+/* A row that comes to this stage is a row of the top. */
+static bool
+none_drops(List *stages, int from)
+{
+	for (int i = from; i < list_length(stages); i++)
+		if (((QcStage *) list_nth(stages, i))->quals != NIL)
+			return false;
+	return true;
 }
 
 /* Init plans go to the top: all of the stack may use them. */
 static Plan *
 build_stages(QcSurgery *surgery, Plan *plan, List *stages, List *targets, List **leaves,
-			 const QcConsumer *consumer, bool bounded)
+			 const QcConsumer *consumer)
 {
 	Plan	   *top = plan;
 	List	   *init_plans = plan->initPlan;
 	CustomScan *node = NULL;
+	AttrNumber	ctid = 0;
+	AttrNumber	tableoid = 0;
 	ListCell   *cell;
 
+	if (may_be_current(surgery, plan, consumer))
+		add_place(plan, leaves, &ctid, &tableoid);
 	plan->initPlan = NIL;
 	plan->targetlist = *leaves;
 	foreach(cell, stages)
@@ -352,16 +370,12 @@ build_stages(QcSurgery *surgery, Plan *plan, List *stages, List *targets, List *
 		bool		last = lnext(stages, cell) == NULL;
 
 		node = make_node(surgery, top, last ? targets : pass_through(*leaves), stage->calls,
-						 consumer, bounded);
+						 consumer, none_drops(stages, foreach_current_index(cell)));
 		node->scan.plan.qual = stage->quals;
 		top = &node->scan.plan;
 	}
-	if (may_be_current(surgery, plan, consumer))
-	{
-		if (list_length(stages) == 1)
-			add_place(node, plan, leaves);
-		plan->targetlist = *leaves;
-	}
+	set_private(node, QC_PRIVATE_CTID, ctid);
+	set_private(node, QC_PRIVATE_TABLEOID, tableoid);
 	top->initPlan = init_plans;
 	return top;
 }
@@ -383,7 +397,7 @@ qc_split(QcSurgery *surgery, Plan *plan, const QcConsumer *consumer)
 	stages = add_stages(stages, calls_of(surgery, (Node *) targets), NIL);
 	if (stages == NIL)
 		stages = new_stage(stages);
-	return build_stages(surgery, plan, stages, targets, &leaves, consumer, quals == NIL);
+	return build_stages(surgery, plan, stages, targets, &leaves, consumer);
 }
 
 /* ---- what a data-modifying node returns ---- */
@@ -455,7 +469,7 @@ qc_split_returning(QcSurgery *surgery, ModifyTable *plan, const QcConsumer *cons
 	if (stages == NIL || leaves == NIL)
 		return (Plan *) plan;
 	plan->returningLists = lists;
-	return build_stages(surgery, &plan->plan, stages, targets, &leaves, consumer, true);
+	return build_stages(surgery, &plan->plan, stages, targets, &leaves, consumer);
 }
 
 /* ---- below ---- */
@@ -563,6 +577,13 @@ copy_labels(List *to, List *from)
 	}
 }
 
+/* WHERE CURRENT OF asks each child for its place. */
+static bool
+is_placed(Plan *stack)
+{
+	return intVal(list_nth(((CustomScan *) stack)->custom_private, QC_PRIVATE_CTID)) != 0;
+}
+
 Plan *
 qc_lift(QcSurgery *surgery, Plan *append, List *children, int nsort, AttrNumber *sort_columns)
 {
@@ -573,6 +594,8 @@ qc_lift(QcSurgery *surgery, Plan *append, List *children, int nsort, AttrNumber 
 	if (!all_alike(children) || append->parallel_aware)
 		return append;
 	stack = (Plan *) linitial(children);
+	if (is_placed(stack))
+		return append;
 	if (!renumber(stack->targetlist, nsort, sort_columns))
 		return append;
 	foreach(cell, children)
