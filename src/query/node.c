@@ -613,15 +613,6 @@ next_ready(QcPrefetchState *state)
 	}
 }
 
-/* Nor is there a place for WHERE CURRENT OF any more. */
-static TupleTableSlot *
-no_row(QcPrefetchState *state)
-{
-	if (state->ctid != 0)
-		ExecClearTuple(state->css.ss.ss_ScanTupleSlot);
-	return NULL;
-}
-
 static TupleTableSlot *
 next_row(CustomScanState *node)
 {
@@ -632,14 +623,13 @@ next_row(CustomScanState *node)
 		begin_scan(state);
 	while (slot == NULL)
 	{
+		bool		all = state->bound >= 0 && !state->may_drop && state->taken >= state->bound;
 		TupleTableSlot *row;
 
 		release_answers(state, state->current);
-		if (state->bound >= 0 && !state->may_drop && state->taken >= state->bound)
-			return no_row(state);
-		row = next_ready(state);
+		row = all ? NULL : next_ready(state);
 		if (row == NULL)
-			return no_row(state);
+			return ExecClearTuple(node->ss.ss_ScanTupleSlot);	/* nor is there a place any more */
 		slot = give(state, row);
 	}
 	return slot;
