@@ -184,7 +184,18 @@ skip_none(void)
 		dlist_container(QcWork, node, iter.cur)->skipped = false;
 }
 
-/* Who had nothing to do for a while does not catch up at the others' expense. */
+/* Nothing under way, and nothing to send or not allowed to. */
+static bool
+rests(const QcWork *work)
+{
+	return work->nflying == 0 && (!has_more(work) || !qc_work_may_run(work));
+}
+
+/*
+ * Who rested for a while does not catch up at the others' expense, and is one
+ * turn behind them at most.  (Who merely waits for its turn has no request under
+ * way either: it must not lose it.)
+ */
 static void
 level_passes(void)
 {
@@ -195,17 +206,20 @@ level_passes(void)
 	{
 		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
 
-		if (work->nflying > 0 && (least < 0 || work->pass < least))
+		if (rests(work))
+			work->working = false;
+		else if (work->working && (least < 0 || work->pass < least))
 			least = work->pass;
 	}
-	if (least < 0)
-		return;
 	dlist_foreach(iter, &qc_state.works)
 	{
 		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
 
-		if (work->nflying == 0)
-			work->pass = Max(work->pass, least);
+		if (work->working || rests(work))
+			continue;
+		work->working = true;
+		work->pass = least < 0 ? 0 :
+			Max(least, Min(work->pass, least + 1.0 / Max(work->task->priority, 1)));
 	}
 }
 

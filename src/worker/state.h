@@ -145,6 +145,7 @@ typedef struct QcWork
 	dlist_head	blocked;		/* rows that somebody has locked */
 	int			nblocked;
 	double		pass;			/* whose turn it is: the smallest */
+	bool		working;		/* takes turns; else it rests and its pass stands still */
 	bool		skipped;		/* had nothing to send in this round */
 
 	QcFaultOf	fault;

@@ -161,7 +161,8 @@ sub race
 	return ($high, $low);
 }
 
-server($node, 'narrow', url('vllm', 'delay=8'), max_concurrency => 4);
+# answers come one at a time, so each slot is given anew by itself
+server($node, 'narrow', url('vllm', 'delay=2', 'jitter=15'), max_concurrency => 4);
 task($_, 'postgres', 'narrow') for 'high', 'low';
 sql("INSERT INTO $_ (id, body) SELECT i, '$_ ' || i FROM generate_series(1, 4000) i") for 'high', 'low';
 my ($high, $low) = race('equal priorities', 10, 10);
@@ -174,6 +175,17 @@ cmp_ok($high, '<', $low * 4.5, 'but not all');
 cmp_ok($low, '>', 0, 'the least priority is not starved');
 cmp_ok($low, '<', $high / 10, 'and takes little');
 sql("SELECT qwen.drop_task('high'); SELECT qwen.drop_task('low')");
+
+# who worked alone for long has no debt to those who come later
+task($_, 'postgres', 'narrow') for 'alone', 'later';
+sql("SELECT qwen.alter_task('alone', server => 'fast')");
+sql("INSERT INTO alone (id, body) SELECT i, 'alone ' || i FROM generate_series(1, 2000) i");
+ok(wait_until(sub { labelled('alone') == 2000 && state_of('alone') eq 'idle' }, 'the labels'), 'a task works alone');
+sql("SELECT qwen.alter_task('alone', server => 'narrow')");
+sql("INSERT INTO $_ (id, body) SELECT i, 'both ' || i FROM generate_series(3001, 3300) i") for 'later', 'alone';
+ok(wait_until(sub { labelled('later') >= 150 }, 'labels'), 'then another one, too');
+cmp_ok(labelled('alone') - 2000, '>', 75, 'they take turns');
+sql("SELECT qwen.drop_task('alone'); SELECT qwen.drop_task('later')");
 
 # ---- encodings ----
 
