@@ -31,6 +31,7 @@ typedef struct QcChunkReading
 	char	   *cursor;			/* after it; in the batch's context */
 	QcFlight  **flight;
 	int			nflights;
+	bool		forgotten;		/* the server moved: what was known of the backfill, too */
 } QcChunkReading;
 
 /* What is known of the backfill; its flights are gone or done. */
@@ -99,6 +100,12 @@ read_chunk(void *arg)
 
 	qc_work_begin();
 	qc_work_resolve(work);
+	reading->forgotten = work->backfill == NULL;
+	if (reading->forgotten)
+	{
+		qc_work_end();
+		return;
+	}
 	MemoryContextSwitchTo(reading->batch->cxt);
 	reading->cursor = work->cursor ? pstrdup(work->cursor) : NULL;
 	reading->n = qc_backfill_read(work->task, work->target, work->backfill,
@@ -158,7 +165,7 @@ wants_chunk(QcWork *work)
 		work->backfill->left != 0;
 }
 
-/* True if rows were read. */
+/* True if rows were read, or may be by the next call. */
 bool
 qc_backfill_feed(QcWork *work)
 {
@@ -182,10 +189,11 @@ qc_backfill_feed(QcWork *work)
 	else
 	{
 		qc_work_sound(work, QC_FAULT_SQL);
-		add_chunk(&reading);
+		if (!reading.forgotten)
+			add_chunk(&reading);
 	}
 	qc_batch_release(reading.batch);
-	return error == NULL && reading.n > 0;
+	return error == NULL && (reading.n > 0 || reading.forgotten);
 }
 
 static void

@@ -215,6 +215,22 @@ verdict($node, 'two immediate stops');
 	sleep 0.3;
 	$node->safe_psql('postgres', q(SELECT qwen.backfill('tickets')));
 	verdict($node, 'a backfill after a time that was not enabled');
+
+	# the server moves while existing rows are read
+	$node->safe_psql('postgres', 'ALTER SYSTEM SET qwen_classify.enabled = off; ');
+	$node->reload;
+	wait_until(sub { value($node, 'SHOW qwen_classify.enabled') eq 'off' }, 'the setting');
+	checker_fill($node, 8000);
+	$node->safe_psql('postgres', 'ALTER SYSTEM SET qwen_classify.enabled = on');
+	$node->reload;
+	wait_until(sub { value($node, 'SHOW qwen_classify.enabled') eq 'on' }, 'the setting');
+	$node->safe_psql('postgres', q(SELECT qwen.backfill('tickets')));
+	for my $i (1 .. 40)
+	{
+		point_at($node, url('vllm', 'delay=' . ($i % 2)));
+		sleep 0.03;
+	}
+	verdict($node, 'a server that moves during a backfill', 60);
 }
 
 # ---- F15: poison ----
