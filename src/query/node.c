@@ -607,7 +607,7 @@ next_ready(QcPrefetchState *state)
 		fill(state);
 		if (state->n == 0)
 			return NULL;
-		if (head_is_ready(state) || (state->pretends && state->n >= most_rows(state)))
+		if (state->pretends || head_is_ready(state))
 			return take_head(state);
 		wait_for_answers(state);
 	}

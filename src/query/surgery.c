@@ -339,6 +339,21 @@ next_id(PlannedStmt *stmt)
 	return id + 1;
 }
 
+/*
+ * Is it one value computed from no row?  It may be an expression of PL/pgSQL,
+ * which takes the value out of the plan and insists on finding a Result.
+ */
+static bool
+is_expression(PlannedStmt *stmt)
+{
+	Plan	   *plan = stmt->planTree;
+
+	if (IsA(plan, Gather))
+		plan = plan->lefttree;
+	return stmt->subplans == NIL && IsA(plan, Result) && plan->lefttree == NULL &&
+		list_length(plan->targetlist) == 1;
+}
+
 void
 qc_prefetch_plan(PlannedStmt *stmt, int cursor_options)
 {
@@ -346,7 +361,7 @@ qc_prefetch_plan(PlannedStmt *stmt, int cursor_options)
 	QcConsumer	of_query = {.is_query = true};
 	QcConsumer	of_subplan = {.may_stop = true};
 
-	if (stmt->planTree == NULL)
+	if (stmt->planTree == NULL || is_expression(stmt))
 		return;
 	surgery.next_id = next_id(stmt);
 	operate_list(&surgery, stmt->subplans, &of_subplan);
