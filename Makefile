@@ -24,9 +24,10 @@ QUERY = $(wildcard $(srcdir)/src/query/*.c)
 TASK = $(wildcard $(srcdir)/src/task/*.c)
 QUEUE = $(wildcard $(srcdir)/src/queue/*.c)
 WORKER = $(wildcard $(srcdir)/src/worker/*.c)
+TRUST = $(wildcard $(srcdir)/src/trust/*.c)
 
 OBJS = $(patsubst $(srcdir)/%.c,%.o,$(srcdir)/src/qwen_classify.c \
-	$(COMMON) $(PROMPT) $(NET) $(TASK) $(QUERY) $(QUEUE) $(WORKER))
+	$(COMMON) $(PROMPT) $(NET) $(TASK) $(QUERY) $(QUEUE) $(WORKER) $(TRUST))
 
 # SQL behaviour that needs no inference server; the rest is in test/.
 REGRESS = install option function label error task attach

@@ -239,6 +239,8 @@ CREATE TABLE qwen.task (
 	accept_above float8 NOT NULL DEFAULT 0.7,
 	priority integer NOT NULL DEFAULT 10,
 	keep boolean NOT NULL DEFAULT true,
+	drift_every integer NOT NULL DEFAULT 1000,	-- labels between two looks for drift
+	seed bigint NOT NULL DEFAULT (pg_catalog.random() * 9e18)::bigint,	-- of the audits' draw; secret
 	paused boolean NOT NULL DEFAULT false,
 	state_since timestamptz NOT NULL DEFAULT now(),
 	-- the table; numbers hold while source_oid is its OID, the names after a restore
@@ -360,6 +362,70 @@ CREATE TABLE qwen.usage (
 );
 GRANT SELECT ON qwen.usage TO pg_monitor;
 
+-- Rows that somebody was asked to look at, with what the machine had said when
+-- they were drawn.  Audits are drawn by a hash of the key, before any score is
+-- seen; the others because of their scores, prob tells how likely that was.
+CREATE TABLE qwen.review_row (
+	task integer NOT NULL,
+	k bigint NOT NULL,
+	kx text NOT NULL DEFAULT '',
+	text_hash bigint NOT NULL,
+	role text NOT NULL CHECK (role IN ('audit', 'queue', 'active')),
+	prob float8 NOT NULL,
+	version integer NOT NULL,
+	label text NOT NULL,			-- the machine's
+	confidence float8,				-- as the server's numbers gave it
+	coverage float4,
+	source text NOT NULL,
+	drawn_at timestamptz NOT NULL DEFAULT now(),
+	human text,						-- NULL: not answered yet
+	reviewer text,
+	reviewed_at timestamptz,
+	PRIMARY KEY (task, k, kx)
+);
+
+-- From the server's numbers to a confidence that holds, fitted to reviews.
+CREATE TABLE qwen.calibration (
+	task integer PRIMARY KEY,
+	version integer NOT NULL,		-- what it holds for: else it is stale
+	server text NOT NULL,
+	source text NOT NULL,
+	method text NOT NULL,			-- prior, temp, platt, beta, isotonic
+	params float8[] NOT NULL,
+	n integer NOT NULL,
+	metrics jsonb NOT NULL,
+	fitted_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- The promise about a task's labels, and the test that it rests on.
+CREATE TABLE qwen.certificate (
+	task integer PRIMARY KEY,
+	version integer NOT NULL,
+	source text NOT NULL,
+	target text NOT NULL CHECK (target IN ('table', 'accepted')),
+	max_error float8 NOT NULL,
+	risk float8 NOT NULL,
+	sequence integer NOT NULL,		-- how often it began anew
+	thresholds float8[] NOT NULL,	-- the strictest first, of the server's numbers; frozen
+	certified integer NOT NULL DEFAULT 0,	-- how many of them hold
+	threshold float8,				-- the last that does; NULL: none
+	harm float8[] NOT NULL,			-- of the detector
+	seen integer NOT NULL DEFAULT 0,	-- audits that the detector has seen
+	state text NOT NULL CHECK (state IN ('collecting', 'certified', 'suspended')),
+	started_at timestamptz NOT NULL DEFAULT now(),
+	changed_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE qwen.alert (
+	id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	task integer NOT NULL,
+	at timestamptz NOT NULL DEFAULT now(),
+	kind text NOT NULL,				-- labels, confidence, coverage, harm
+	message text NOT NULL,
+	hint text NOT NULL,
+	detail jsonb NOT NULL
+);
+
 SELECT pg_extension_config_dump('qwen.task', '');
 SELECT pg_extension_config_dump('qwen.task_id_seq', '');
 SELECT pg_extension_config_dump('qwen.queue', '');
@@ -370,6 +436,11 @@ SELECT pg_extension_config_dump('qwen.result', '');
 SELECT pg_extension_config_dump('qwen.annotation', '');
 SELECT pg_extension_config_dump('qwen.tally', '');
 SELECT pg_extension_config_dump('qwen.usage', '');
+SELECT pg_extension_config_dump('qwen.review_row', '');
+SELECT pg_extension_config_dump('qwen.calibration', '');
+SELECT pg_extension_config_dump('qwen.certificate', '');
+SELECT pg_extension_config_dump('qwen.alert', '');
+SELECT pg_extension_config_dump('qwen.alert_id_seq', '');
 
 -- Which version of a text: a hash of the values that a task's input reads.
 CREATE FUNCTION qwen.input_hash(VARIADIC "any")
@@ -676,3 +747,9 @@ GRANT SELECT ON qwen.servers TO PUBLIC;
 
 COMMENT ON VIEW qwen.servers IS
 'inference servers that you may use: up or not, requests in flight, how many it takes at once, counts since the database server started';
+
+-- ==== trust: review ====
+
+-- ==== trust: calibration ====
+
+-- ==== trust: certificate, drift ====
