@@ -344,10 +344,24 @@ start(QueryDesc *query, int eflags)
 		standard_ExecutorStart(query, eflags);
 }
 
+/*
+ * It is never run again, but its memory may stay: that of a cursor which was
+ * opened before the savepoint that is rolled back to.
+ */
+static void
+run_failed(const QueryDesc *query)
+{
+	QcOwned    *owned = find_owned(outermost.query);
+
+	if (owned && owned->statement.on_failure)
+		owned->statement.on_failure(&owned->statement, query->estate);
+}
+
 static void
 run(QC_RUN_ARGS)
 {
 	QcSaved		saved;
+	volatile bool failed = true;
 
 	enter(&saved, query, count);
 	PG_TRY();
@@ -356,9 +370,12 @@ run(QC_RUN_ARGS)
 			prev_run(QC_RUN_PASS);
 		else
 			standard_ExecutorRun(QC_RUN_PASS);
+		failed = false;
 	}
 	PG_FINALLY();
 	{
+		if (failed)
+			run_failed(query);
 		leave(&saved);
 	}
 	PG_END_TRY();

@@ -31,7 +31,8 @@ struct QcStatement
 	int64		cut;			/* inputs that were cut */
 	void	   *results;		/* query/: equal requests are sent once */
 	dlist_head	aheads;			/* query/: requests ahead of their rows */
-	void		(*on_end) (QcStatement *statement);	/* NULL: nothing to do */
+	void		(*on_end) (QcStatement *statement); /* NULL: nothing to do */
+	void		(*on_failure) (QcStatement *statement, EState *estate); /* of a run in it */
 };
 
 /* The current statement's state, made if need be. */

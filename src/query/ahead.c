@@ -198,6 +198,20 @@ statement_ends(QcStatement *statement)
 	}
 }
 
+static void
+run_failed(QcStatement *statement, EState *estate)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &statement->aheads)
+	{
+		QcAhead    *ahead = dlist_container(QcAhead, in_statement, iter.cur);
+
+		if (ahead->estate == estate)
+			abort_awaited(ahead);
+	}
+}
+
 /* A cursor may be opened in one statement and read in another. */
 static QcStatement *
 attach(QcAhead *ahead)
@@ -209,6 +223,7 @@ attach(QcAhead *ahead)
 	abort_awaited(ahead);
 	detach(ahead);
 	statement->on_end = statement_ends;
+	statement->on_failure = run_failed;
 	dlist_push_tail(&statement->aheads, &ahead->in_statement);
 	ahead->statement = statement;
 	return statement;

@@ -42,12 +42,12 @@ planner(Query *parse, const char *query_string, int cursor_options, ParamListInf
 }
 
 static void
-rewrite_copy(QueryDesc *query)
+rewrite_copy(QueryDesc *query, int cursor_options)
 {
 	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(query));
 
 	query->plannedstmt = copyObject(query->plannedstmt);
-	qc_prefetch_plan(query->plannedstmt, 0);
+	qc_prefetch_plan(query->plannedstmt, cursor_options);
 	MemoryContextSwitchTo(old);
 	ResetPlanCache();
 }
@@ -55,8 +55,8 @@ rewrite_copy(QueryDesc *query)
 static void
 start(QueryDesc *query, int eflags)
 {
-	if (!planner_seen && qc_prefetch && !(eflags & EXEC_FLAG_BACKWARD))
-		rewrite_copy(query);
+	if (!planner_seen && qc_prefetch)
+		rewrite_copy(query, eflags & EXEC_FLAG_BACKWARD ? CURSOR_OPT_SCROLL : 0);
 	if (prev_start)
 		prev_start(query, eflags);
 	else
