@@ -1,11 +1,12 @@
-"""The Python peer of the drain bench: a client with asyncio that labels a table from outside, as well as one writes it.
+"""The Python peer of the benches: a client with asyncio that labels a table from outside, as well as one writes it.
 
-usage: asyncio_peer.py CONNINFO PORT PATH CONNECTIONS < BODY
+usage: asyncio_peer.py [--keep] CONNINFO PORT PATH CONNECTIONS < BODY
 
 As many coroutines as connections, each with a kept connection and one request on it at a time; they take rows from what
 asyncpg reads ahead in key order, 1024 at a time.  Another task, with a database connection of its own, writes label and
 confidence in UPDATEs of up to 500 rows from unnest while the requests go on.  BODY holds @TEXT@ once.  Prints seconds,
-and the CPU seconds of its own and of its two backends.
+and the CPU seconds of its own and of its two backends.  With --keep it writes nothing and has the answers of all rows in
+memory at the end, as who reads a query's rows has.
 
 Streams, because aiohttp in their place takes two and a half times as long for a row; uvloop and orjson, because they
 are faster than what comes with Python.  An answer's status is looked at; nothing is tried again.
@@ -26,23 +27,25 @@ READ_ROWS = 1024
 WRITE_FROM = 256  # answers to wait for before an UPDATE
 WRITE_ROWS = 500
 READ = f"SELECT id, body FROM ticket WHERE id > $1::int8 AND label IS NULL ORDER BY id LIMIT {READ_ROWS}"
+READ_ALL = READ.replace(" AND label IS NULL", "")
 WRITE = """UPDATE ticket AS t SET label = r.label, confidence = r.confidence
     FROM unnest($1::int8[], $2::text[], $3::float8[]) AS r(id, label, confidence)
     WHERE t.id = r.id AND t.label IS NULL"""
 
 
 class Rows:
-    """The rows that have no label; the next ones are read while the last ones are asked about."""
+    """The rows to ask about; the next ones are read while the last ones are asked about."""
 
-    def __init__(self, conn):
+    def __init__(self, conn, query):
         self.conn = conn
+        self.query = query
         self.rows = collections.deque()
         self.lock = asyncio.Lock()
         self.over = False
         self.read_after(0)
 
     def read_after(self, row_id):
-        self.coming = asyncio.create_task(self.conn.fetch(READ, row_id))
+        self.coming = asyncio.create_task(self.conn.fetch(self.query, row_id))
 
     async def next(self):
         while not self.rows and not self.over:
@@ -119,22 +122,24 @@ async def connect(conninfo):
     return await asyncpg.connect(host=words["host"], user=words["user"], database=words["dbname"])
 
 
-async def main(conninfo, port, path, connections):
+async def main(keep, conninfo, port, path, connections):
     before, after = sys.stdin.buffer.read().split(b"\n")[0].split(MARK)
-    reader, writer = await connect(conninfo), await connect(conninfo)
+    conns = [await connect(conninfo) for _ in range(1 if keep else 2)]
     # what Python takes to start is not the client's
     began = time.monotonic(), time.process_time()
-    rows, answers = Rows(reader), Answers(writer)
-    writing = asyncio.create_task(answers.write())
+    rows, answers = Rows(conns[0], READ_ALL if keep else READ), Answers(conns[-1])
+    writing = None if keep else asyncio.create_task(answers.write())
     await asyncio.gather(*(ask(rows, answers, port, path, before, after) for _ in range(connections)))
-    answers.end()
-    await writing
+    if writing:
+        answers.end()
+        await writing
     seconds, cpu = time.monotonic() - began[0], time.process_time() - began[1]
-    print(f"{seconds:.6f} {cpu + backend_cpu(reader) + backend_cpu(writer):.6f}")
+    print(f"{seconds:.6f} {cpu + sum(map(backend_cpu, conns)):.6f} {len(answers.waiting)}")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 5:
-        sys.exit("usage: asyncio_peer.py CONNINFO PORT PATH CONNECTIONS < BODY")
+    args = [arg for arg in sys.argv[1:] if arg != "--keep"]
+    if len(args) != 4:
+        sys.exit("usage: asyncio_peer.py [--keep] CONNINFO PORT PATH CONNECTIONS < BODY")
     uvloop.install()
-    asyncio.run(main(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])))
+    asyncio.run(main("--keep" in sys.argv, args[0], int(args[1]), args[2], int(args[3])))

@@ -12,7 +12,6 @@ checkpoint_timeout = 1h
 synchronous_commit = ${SYNC:-off}
 ${CLUSTER_CONF:-}"
 LABELS="ARRAY['refund', 'bug', 'praise']"
-CONNINFO() { printf 'host=%s user=postgres dbname=demo' "$RUN_DIR"; }
 
 # table KEEP: ticket, and task tickets on it
 table() {
@@ -54,10 +53,4 @@ wait_labelled() {
 		fi
 		sleep 0.1
 	done
-}
-
-compile() {
-	local flags
-	read -ra flags < <(pkg-config --cflags --libs libpq)
-	cc -O2 -D_GNU_SOURCE -o "$RUN_DIR/$1" "$BENCH/$1.c" "${flags[@]}" -lm || give_up 1 "$1 does not build"
 }

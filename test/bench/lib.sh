@@ -85,6 +85,22 @@ build_client() {
 	cc -O2 -D_GNU_SOURCE -o "$RUN_DIR/client" "$BENCH/client.c" "${flags[@]}" || give_up 1 "the client does not build"
 }
 
+# compile NAME: a client that speaks to PostgreSQL, too
+compile() {
+	local flags
+	read -ra flags < <(pkg-config --cflags --libs libpq)
+	cc -O2 -D_GNU_SOURCE -o "$RUN_DIR/$1" "$BENCH/$1.c" "${flags[@]}" -lm || give_up 1 "$1 does not build"
+}
+
+# venv NAME...: Python packages, for this run alone
+venv() {
+	python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv || return 1
+	python3 -m venv "$RUN_DIR/venv" &&
+		"$RUN_DIR/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --only-binary :all: "$@"
+}
+
+CONNINFO() { printf 'host=%s user=postgres dbname=demo' "$RUN_DIR"; }
+
 # take_body SQL: the body of a call with the text @TEXT@, as the mock saw it: what other clients send
 take_body() {
 	demo_psql -q -c "$1" >/dev/null
@@ -96,6 +112,12 @@ take_body() {
 timed() { demo_psql -At -f - | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'; }
 
 median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+
+# column FILE N: its median
+column() { awk "{ print \$$2 }" "$RUN_DIR/$1" | median; }
+
+# ratio OURS PEER COLUMN: the median of the rounds' ratios, so that what else the machine does meets both
+ratio() { paste -d ' ' "$RUN_DIR/$1" "$RUN_DIR/$2" | awk "{ printf \"%.3f\\n\", \$$3 / \$($3 + 2) }" | median; }
 
 calc() { awk "BEGIN { printf \"${2:-%.3f}\", $1 }"; }
 

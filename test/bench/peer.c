@@ -1,17 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * peer.c
- *	  The peer of the drain bench: what somebody writes who labels a table
+ *	  The peer of the benches: what somebody writes who labels a table
  *	  from outside, as well as it can be written.
  *
- * usage: peer CONNINFO PORT PATH CONNECTIONS < BODY
+ * usage: peer [--keep] CONNINFO PORT PATH CONNECTIONS < BODY
  *
  * One process, one epoll loop.  A connection to the database reads the rows of
  * ticket that have no label, 512 at a time in key order; kept sockets carry
  * one row a request, as many at once as asked for; a second connection writes
  * label and confidence in UPDATEs of up to 256 rows from unnest, while the
  * requests go on.  BODY holds @TEXT@ once.  Prints seconds, and the CPU seconds
- * of its own and of its two backends.
+ * of its own and of its two backends.  With --keep it writes nothing and has
+ * the answers of all rows in memory at the end, as who reads a query's rows has.
  *
  * It knows less than a real client must: no error is handled, no answer is
  * checked, texts are not escaped.
@@ -53,8 +54,10 @@ typedef struct Answer
 
 static Slot slots[MAX_SLOTS];
 static int	nslots;
-static Answer answers[WRITE_ROWS * 64];
+static Answer *answers;
 static int	nanswers;
+static int	room;
+static bool keep;
 static int	in_flight;
 static int	port;
 static const char *path;
@@ -116,6 +119,13 @@ next(const char **id, const char **text)
 	return true;
 }
 
+/* Answers that cannot be written yet hold the requests back. */
+static bool
+held_back(void)
+{
+	return !keep && nanswers > WRITE_ROWS * 32;
+}
+
 static void
 send_next(Slot *slot)
 {
@@ -124,8 +134,7 @@ send_next(Slot *slot)
 	const char *text;
 	int			n;
 
-	/* answers that cannot be written yet hold the requests back */
-	if (nanswers > WRITE_ROWS * 32 || !next(&id, &text))
+	if (held_back() || !next(&id, &text))
 		return;
 	n = snprintf(request, sizeof(request),
 				 "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: application/json\r\n"
@@ -139,10 +148,23 @@ send_next(Slot *slot)
 	in_flight++;
 }
 
+static Answer *
+next_answer(void)
+{
+	if (nanswers == room)
+	{
+		room = room == 0 ? WRITE_ROWS * 64 : room * 2;
+		answers = realloc(answers, sizeof(Answer) * (size_t) room);
+		if (answers == NULL)
+			fail("out of memory");
+	}
+	return &answers[nanswers++];
+}
+
 static void
 take_answer(Slot *slot)
 {
-	Answer	   *a = &answers[nanswers++];
+	Answer	   *a = next_answer();
 	const char *content = strstr(slot->reply, "\"content\":");
 	const char *logprob = strstr(slot->reply, "\"logprob\":");
 	const char *from = content ? strchr(content + 10, '"') : NULL;
@@ -240,9 +262,9 @@ serve(int epfd)
 
 	for (;;)
 	{
-		if (!writing && (nanswers >= WRITE_ROWS || (nanswers > 0 && in_flight == 0)))
+		if (!keep && !writing && (nanswers >= WRITE_ROWS || (nanswers > 0 && in_flight == 0)))
 			write_some();
-		if (!writing && in_flight == 0 && nanswers == 0 && no_more)
+		if (!writing && in_flight == 0 && (keep || nanswers == 0) && no_more)
 			return;
 		n = epoll_wait(epfd, events, 64, 1000);
 		for (int i = 0; i < n; i++)
@@ -252,7 +274,7 @@ serve(int epfd)
 			else
 				receive(events[i].data.ptr);
 		}
-		for (int i = 0; i < nslots && !no_more && nanswers <= WRITE_ROWS * 32; i++)
+		for (int i = 0; i < nslots && !no_more && !held_back(); i++)
 			if (!slots[i].busy)
 				send_next(&slots[i]);
 	}
@@ -284,6 +306,16 @@ watch(int epfd, int fd, void *what)
 		fail("epoll");
 }
 
+static void
+start_writer(int epfd, const char *conninfo)
+{
+	writer = connect_to_database(conninfo);
+	prepare(writer, "write", "UPDATE ticket AS t SET label = r.label, confidence = r.confidence"
+			" FROM unnest($1::int8[], $2::text[], $3::float8[]) AS r(id, label, confidence)"
+			" WHERE t.id = r.id AND t.label IS NULL");
+	watch(epfd, PQsocket(writer), NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -292,11 +324,13 @@ main(int argc, char **argv)
 	double		seconds;
 	struct rusage usage;
 
-	if (argc != 5)
+	keep = argc > 1 && strcmp(argv[1], "--keep") == 0;
+	if (argc - keep != 5)
 	{
-		fputs("usage: peer CONNINFO PORT PATH CONNECTIONS < BODY\n", stderr);
+		fputs("usage: peer [--keep] CONNINFO PORT PATH CONNECTIONS < BODY\n", stderr);
 		return 2;
 	}
+	argv += keep;
 	port = atoi(argv[2]);
 	path = argv[3];
 	nslots = atoi(argv[4]);
@@ -304,12 +338,11 @@ main(int argc, char **argv)
 		fail("that many connections are not possible");
 	read_template();
 	reader = connect_to_database(argv[1]);
-	writer = connect_to_database(argv[1]);
-	prepare(reader, "read", "SELECT id, body FROM ticket WHERE id > $1::int8 AND label IS NULL ORDER BY id LIMIT " READ_ROWS);
-	prepare(writer, "write", "UPDATE ticket AS t SET label = r.label, confidence = r.confidence"
-			" FROM unnest($1::int8[], $2::text[], $3::float8[]) AS r(id, label, confidence)"
-			" WHERE t.id = r.id AND t.label IS NULL");
-	watch(epfd, PQsocket(writer), NULL);
+	prepare(reader, "read", keep
+			? "SELECT id, body FROM ticket WHERE id > $1::int8 ORDER BY id LIMIT " READ_ROWS
+			: "SELECT id, body FROM ticket WHERE id > $1::int8 AND label IS NULL ORDER BY id LIMIT " READ_ROWS);
+	if (!keep)
+		start_writer(epfd, argv[1]);
 	from = now();
 	for (int i = 0; i < nslots; i++)
 	{
@@ -320,10 +353,10 @@ main(int argc, char **argv)
 	serve(epfd);
 	seconds = now() - from;
 	getrusage(RUSAGE_SELF, &usage);
-	printf("%.6f %.6f\n", seconds,
+	printf("%.6f %.6f %d\n", seconds,
 		   (double) usage.ru_utime.tv_sec + (double) usage.ru_stime.tv_sec
 		   + (double) (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
-		   + backend_cpu(reader) + backend_cpu(writer));
+		   + backend_cpu(reader) + (keep ? 0 : backend_cpu(writer)), nanswers);
 	PQfinish(reader);
 	PQfinish(writer);
 	return 0;
