@@ -24,7 +24,7 @@ QUERY = $(wildcard $(srcdir)/src/query/*.c)
 TASK = $(wildcard $(srcdir)/src/task/*.c)
 QUEUE = $(wildcard $(srcdir)/src/queue/*.c)
 WORKER = $(wildcard $(srcdir)/src/worker/*.c)
-TRUST = $(wildcard $(srcdir)/src/trust/*.c)
+TRUST = $(wildcard $(srcdir)/src/trust/*.c $(srcdir)/src/trust/stats/*.c)
 
 OBJS = $(patsubst $(srcdir)/%.c,%.o,$(srcdir)/src/qwen_classify.c \
 	$(COMMON) $(PROMPT) $(NET) $(TASK) $(QUERY) $(QUEUE) $(WORKER) $(TRUST))
@@ -50,7 +50,7 @@ endif
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(OBJS): $(wildcard $(srcdir)/src/*/*.h)
+$(OBJS): $(wildcard $(srcdir)/src/*/*.h $(srcdir)/src/*/*/*.h)
 
 $(DATA_built): sql/$(EXTENSION).sql
 	cp $< $@
