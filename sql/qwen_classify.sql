@@ -378,6 +378,8 @@ CREATE TABLE qwen.review_row (
 	coverage float4,
 	source text NOT NULL,
 	drawn_at timestamptz NOT NULL DEFAULT now(),
+	shown_to text,					-- role; others are not asked meanwhile
+	shown_at timestamptz,
 	human text,						-- NULL: not answered yet
 	reviewer text,
 	reviewed_at timestamptz,
@@ -749,6 +751,130 @@ COMMENT ON VIEW qwen.servers IS
 'inference servers that you may use: up or not, requests in flight, how many it takes at once, counts since the database server started';
 
 -- ==== trust: review ====
+
+-- Rows that need a person; a person's answer.
+
+CREATE FUNCTION qwen.review(
+	task text,
+	n integer DEFAULT 20,
+	OUT key text,
+	OUT input text,
+	OUT label text,
+	OUT confidence float8,
+	OUT second text,
+	OUT second_confidence float8,
+	OUT reason text,
+	OUT why text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_review'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
+
+CREATE FUNCTION qwen.correct(
+	task text,
+	key text,
+	label text)
+RETURNS text
+AS 'MODULE_PATHNAME', 'qwen_classify_correct'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION qwen.correct(
+	task text,
+	key bigint,
+	label text)
+RETURNS text
+AS 'MODULE_PATHNAME', 'qwen_classify_correct'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION qwen.agree(
+	task text,
+	key text)
+RETURNS text
+AS 'MODULE_PATHNAME', 'qwen_classify_agree'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION qwen.agree(
+	task text,
+	key bigint)
+RETURNS text
+AS 'MODULE_PATHNAME', 'qwen_classify_agree'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+-- A blind sample, from which one learns how often the machine is wrong.
+
+CREATE FUNCTION qwen.audit(
+	task text,
+	n integer DEFAULT 20,
+	OUT key text,
+	OUT input text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_audit'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
+
+CREATE FUNCTION qwen.audits(
+	task text,
+	OUT drawn bigint,
+	OUT answered bigint,
+	OUT wrong bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_audits'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1;
+
+CREATE FUNCTION qwen.history(
+	task text,
+	key text,
+	OUT at timestamptz,
+	OUT what text,
+	OUT label text,
+	OUT confidence float8,
+	OUT version integer,
+	OUT source text,
+	OUT who text,
+	OUT note text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_history'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5;
+
+CREATE FUNCTION qwen.history(
+	task text,
+	key bigint,
+	OUT at timestamptz,
+	OUT what text,
+	OUT label text,
+	OUT confidence float8,
+	OUT version integer,
+	OUT source text,
+	OUT who text,
+	OUT note text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_history'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 5;
+
+CREATE FUNCTION qwen.export(
+	task text)
+RETURNS SETOF json
+AS 'MODULE_PATHNAME', 'qwen_classify_export'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10000;
+
+COMMENT ON FUNCTION qwen.review(text, integer) IS
+'rows that need a person, the least sure first; answer with qwen.agree(task, key) or qwen.correct(task, key, label)';
+COMMENT ON FUNCTION qwen.correct(text, text, text) IS
+'a person''s label for a row; the same label as the machine''s is an agreement';
+COMMENT ON FUNCTION qwen.correct(text, bigint, text) IS
+'a person''s label for a row; the same label as the machine''s is an agreement';
+COMMENT ON FUNCTION qwen.agree(text, text) IS
+'a person says that the label of a row is right';
+COMMENT ON FUNCTION qwen.agree(text, bigint) IS
+'a person says that the label of a row is right';
+COMMENT ON FUNCTION qwen.audit(text, integer) IS
+'rows drawn at random, without the machine''s label: decide by the text alone, then qwen.correct(task, key, label)';
+COMMENT ON FUNCTION qwen.audits(text) IS
+'audits of a task: drawn, answered, and those where the machine was wrong';
+COMMENT ON FUNCTION qwen.history(text, text) IS
+'what is known of a row: labels, draws, answers, failures; the newest last';
+COMMENT ON FUNCTION qwen.history(text, bigint) IS
+'what is known of a row: labels, draws, answers, failures; the newest last';
+COMMENT ON FUNCTION qwen.export(text) IS
+'rows with the machine''s label and people''s, as JSON that Label Studio imports';
 
 -- ==== trust: calibration ====
 

@@ -38,7 +38,14 @@
 
 /* ---- void entries ---- */
 
-static const char *const tables[] = {"result", "annotation", "dead"};
+/* An answered review stays: what a person said of a text is true for ever. */
+static const struct
+{
+	const char *name;
+	const char *void_if;		/* or NULL */
+}			tables[] = {
+	{"result", NULL}, {"annotation", NULL}, {"dead", NULL}, {"review_row", "t.human IS NULL"}
+};
 
 /* Where the last slice of a task ended. */
 typedef struct QcSwept
@@ -78,6 +85,14 @@ move_on(QcSwept *swept, const QcItem *last)
 		swept->table = (swept->table + 1) % (int) lengthof(tables);
 }
 
+static const char *
+and_void_if(const QcSwept *swept)
+{
+	const char *condition = tables[swept->table].void_if;
+
+	return condition ? psprintf(" AND %s", condition) : "";
+}
+
 /* The next keys and the hashes that their entries stand for. */
 static int
 read_slice(const QcSwept *swept, QcItem *items)
@@ -91,8 +106,8 @@ read_slice(const QcSwept *swept, QcItem *items)
 	qc_own_int8(&own, swept->k);
 	qc_own_text(&own, swept->kx);
 	qc_own_int8(&own, SLICE);
-	qc_own_run(&own, psprintf("SELECT k, kx, text_hash FROM qwen.%s WHERE task = $1%s "
-							  "ORDER BY k, kx LIMIT $4", tables[swept->table],
+	qc_own_run(&own, psprintf("SELECT k, kx, text_hash FROM qwen.%s AS t WHERE task = $1%s%s "
+							  "ORDER BY k, kx LIMIT $4", tables[swept->table].name, and_void_if(swept),
 							  swept->kx ? " AND (k, kx) > ($2, $3)" : ""), SPI_OK_SELECT);
 	n = (int) SPI_processed;
 	for (int i = 0; i < n; i++)
@@ -122,8 +137,8 @@ delete_void(const QcSwept *swept, QcItem **items, int n)
 	qc_own_keys(&own, items, n);
 	qc_own_int8s(&own, hash, n);
 	qc_own_run(&own, psprintf("DELETE FROM qwen.%s AS t USING unnest($2, $3, $4, $5) AS r(i, k, kx, h) "
-							  "WHERE t.task = $1 AND t.k = r.k AND t.kx = r.kx AND t.text_hash = r.h",
-							  tables[swept->table]), SPI_OK_DELETE);
+							  "WHERE t.task = $1 AND t.k = r.k AND t.kx = r.kx AND t.text_hash = r.h%s",
+							  tables[swept->table].name, and_void_if(swept)), SPI_OK_DELETE);
 	qc_own_end(&own);
 }
 

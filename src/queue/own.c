@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "common/compat.h"
 #include "utils/array.h"
@@ -41,6 +43,12 @@ void
 qc_own_int8(QcOwn *own, int64 value)
 {
 	add(own, INT8OID, Int64GetDatum(value), false);
+}
+
+void
+qc_own_float8(QcOwn *own, double value)
+{
+	add(own, FLOAT8OID, Float8GetDatum(isnan(value) ? 0 : value), isnan(value));
 }
 
 void
@@ -104,19 +112,39 @@ qc_own_float8s(QcOwn *own, const double *value, int n)
 	qc_args_float8(&own->args, value, n);
 }
 
+static void
+mark_nulls(const QcOwn *own, char *nulls)
+{
+	for (int i = 0; i < own->args.n; i++)
+		nulls[i] = own->null[i] ? 'n' : ' ';
+	nulls[own->args.n] = '\0';
+}
+
+static void
+expect(int rc, int expected)
+{
+	if (rc != expected)
+		elog(ERROR, "could not run a statement over a table of qwen: %s",
+			 SPI_result_code_string(rc));
+}
+
 void
 qc_own_run(QcOwn *own, const char *sql, int expected)
 {
 	char		nulls[QC_BATCH_PARAMS + 1];
-	int			rc;
 
-	for (int i = 0; i < own->args.n; i++)
-		nulls[i] = own->null[i] ? 'n' : ' ';
-	nulls[own->args.n] = '\0';
-	rc = SPI_execute_plan(qc_plan(sql, &own->args), own->args.value, nulls, false, 0);
-	if (rc != expected)
-		elog(ERROR, "could not run a statement over a table of qwen: %s",
-			 SPI_result_code_string(rc));
+	mark_nulls(own, nulls);
+	expect(SPI_execute_plan(qc_plan(sql, &own->args), own->args.value, nulls, false, 0), expected);
+}
+
+void
+qc_own_run_once(QcOwn *own, const char *sql, int expected)
+{
+	char		nulls[QC_BATCH_PARAMS + 1];
+
+	mark_nulls(own, nulls);
+	expect(SPI_execute_with_args(sql, own->args.n, own->args.type, own->args.value, nulls, false, 0),
+		   expected);
 }
 
 void

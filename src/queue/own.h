@@ -27,6 +27,7 @@ typedef struct QcOwn
 extern void qc_own_begin(QcOwn *own);
 extern void qc_own_int4(QcOwn *own, int32 value);
 extern void qc_own_int8(QcOwn *own, int64 value);
+extern void qc_own_float8(QcOwn *own, double value);	/* NaN: a NULL */
 extern void qc_own_time(QcOwn *own, int64 value);
 extern void qc_own_text(QcOwn *own, const char *value);	/* NULL: a NULL */
 
@@ -39,6 +40,9 @@ extern void qc_own_float8s(QcOwn *own, const double *value, int n);
 
 /* Run; any other result than expected is an internal error. */
 extern void qc_own_run(QcOwn *own, const char *sql, int expected);
+
+/* The same, planned for what the tables hold now: for a statement that reads many rows. */
+extern void qc_own_run_once(QcOwn *own, const char *sql, int expected);
 extern void qc_own_end(QcOwn *own);
 
 /* The int4 in the first column of a result row. */

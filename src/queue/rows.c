@@ -14,6 +14,27 @@
 
 #include "queue/rows.h"
 
+/* A function of one column returns values, not rows. */
+static TupleDesc
+result_desc(FunctionCallInfo fcinfo)
+{
+	TupleDesc	desc;
+	Oid			type;
+
+	switch (get_call_result_type(fcinfo, &type, &desc))
+	{
+		case TYPEFUNC_COMPOSITE:
+			return desc;
+		case TYPEFUNC_SCALAR:
+			desc = CreateTemplateTupleDesc(1);
+			TupleDescInitEntry(desc, 1, "value", type, -1, 0);
+			return desc;
+		default:
+			elog(ERROR, "return type must be a row type");
+	}
+	return NULL;				/* keep the compiler quiet */
+}
+
 void
 qc_rows_begin(QcRows *rows, FunctionCallInfo fcinfo)
 {
@@ -27,8 +48,7 @@ qc_rows_begin(QcRows *rows, FunctionCallInfo fcinfo)
 				 errmsg("set-valued function called in context that cannot accept a set"),
 				 errhint("Call it in FROM.")));
 	old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
-	if (get_call_result_type(fcinfo, NULL, &rows->desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	rows->desc = result_desc(fcinfo);
 	rows->store = tuplestore_begin_heap((rsinfo->allowedModes & SFRM_Materialize_Random) != 0,
 										false, work_mem);
 	rsinfo->returnMode = SFRM_Materialize;

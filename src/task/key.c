@@ -136,3 +136,41 @@ qc_key_text(int64 k, const char *kx)
 		return pstrdup(kx);
 	return psprintf(INT64_FORMAT, k);
 }
+
+static bool
+is_row(const char *text)
+{
+	size_t		len = strlen(text);
+
+	return len >= 2 && text[0] == '(' && text[len - 1] == ')';
+}
+
+/* The values are written anew, so that (1, 2) and (1,2) are one key. */
+void
+qc_key_of_text(const QcTarget *target, const char *text, int64 *k, char **kx)
+{
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS] = {false};
+
+	if (target->int_key)
+	{
+		*k = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(text)));
+		*kx = NULL;
+		return;
+	}
+	if (target->nkeys == 1 && !is_row(text))
+	{
+		Oid			input;
+		Oid			ioparam;
+		int			level = qc_fix_settings();
+
+		getTypeInputInfo(target->key_type[0], &input, &ioparam);
+		values[0] = OidInputFunctionCall(input, unconstify(char *, text), ioparam,
+										 TupleDescAttr(target->key_desc, 0)->atttypmod);
+		AtEOXact_GUC(false, level);
+	}
+	else
+		qc_key_values(target, 0, text, values, nulls);
+	*kx = row_text(target, values, nulls);
+	*k = qc_key_hash(*kx);
+}

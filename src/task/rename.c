@@ -246,8 +246,15 @@ qc_rename_rows(const QcTask *task, const QcRename *rename, int32 version, bool o
 	run("UPDATE qwen.result AS a SET label = r.fresh "
 		"FROM unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 AND a.label = r.old",
 		rename, INT4OID, Int32GetDatum(task->id));
+	run("UPDATE qwen.review_row AS a SET label = r.fresh "
+		"FROM unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 AND a.label = r.old",
+		rename, INT4OID, Int32GetDatum(task->id));
+	run("UPDATE qwen.review_row AS a SET human = r.fresh "
+		"FROM unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 AND a.human = r.old",
+		rename, INT4OID, Int32GetDatum(task->id));
 	if (only)
 	{
+		count_up("UPDATE qwen.review_row SET version = $3 WHERE task = $1 AND version = $2", task, version);
 		count_up("UPDATE qwen.result SET version = $3 WHERE task = $1 AND version = $2", task, version);
 		count_up("UPDATE qwen.dead SET version = $3 WHERE task = $1 AND version = $2", task, version);
 	}

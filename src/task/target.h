@@ -99,6 +99,13 @@ extern void qc_key_values(const QcTarget *target, int64 k, const char *kx,
 /* k and kx as a person reads it: 42, or (a,b); palloc'ed. */
 extern char *qc_key_text(int64 k, const char *kx);
 
+/*
+ * The inverse: what a person wrote, as it is stored.  A key of one column may
+ * stand without parentheses.  Runs the types' input functions, so as the
+ * table's owner; their errors are thrown.
+ */
+extern void qc_key_of_text(const QcTarget *target, const char *text, int64 *k, char **kx);
+
 /* ---- the hash of an input ---- */
 
 /*

@@ -1,0 +1,346 @@
+/*-------------------------------------------------------------------------
+ *
+ * answer.c
+ *	  qwen.correct and qwen.agree: what a person says of one row.
+ *
+ * The row is locked and looked at, then written as its owner, with what the
+ * triggers give a person's label: confidence 1 and a signature.  The annotation
+ * is noted here and not by the triggers: it is the caller's, and stands for a
+ * label that did not change as well.  A label of the worker's that is on its way
+ * finds another confidence than it read, and is dropped.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/compat.h"
+#include "common/statement.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "queue/note.h"
+#include "queue/own.h"
+#include "trust/reviews.h"
+
+/* As many of one statement are judgements; qwen.annotation takes more for a bulk edit. */
+#define MOST_ANSWERS	100
+
+typedef struct QcAnswer
+{
+	const QcTask *task;
+	const QcTarget *target;
+	QcItem		item;
+	char	   *label;			/* the person's */
+	char	   *machine;		/* what had been said of a row that was drawn; or NULL */
+} QcAnswer;
+
+/* ---- the row ---- */
+
+/* "label = $2::text", in the base type: what does not fit is an error, never cut. */
+static void
+append_set(StringInfo sql, const QcTarget *t, AttrNumber attno, const char *column, const char *value)
+{
+	appendStringInfo(sql, "%s = %s::%s", column, value,
+					 format_type_extended(getBaseType(get_atttype(t->relid, attno)), -1,
+										  FORMAT_TYPE_FORCE_QUALIFY));
+}
+
+static char *
+update_sql(const QcTarget *t)
+{
+	static const char *const more[] = {"label", "reason"};
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "UPDATE %s AS s SET ", qc_table_sql(t));
+	append_set(&sql, t, t->label, t->label_sql, "r.label");
+	if (t->confidence)
+	{
+		appendStringInfoString(&sql, ", ");
+		append_set(&sql, t, t->confidence, t->confidence_sql, "1");
+	}
+	if (t->reason)
+	{
+		Oid			type;
+		int32		typmod;
+		Oid			collation;
+
+		get_atttypetypmodcoll(t->relid, t->reason, &type, &typmod, &collation);
+		appendStringInfo(&sql, ", %s = r.reason::%s", t->reason_sql,
+						 format_type_extended(type, typmod,
+											  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	}
+	appendStringInfo(&sql, " FROM %s WHERE %s RETURNING %s, s.%s::pg_catalog.text",
+					 qc_batch_sql(t, more, lengthof(more)), t->join_sql, t->hash_sql, t->label_sql);
+	return sql.data;
+}
+
+static int
+run(const char *sql, QcArgs *args, int expected)
+{
+	int			rc = SPI_execute_plan(qc_plan(sql, args), args->value, NULL, false, 0);
+
+	if (rc != expected)
+		elog(ERROR, "could not run a statement over a task's table: %s", SPI_result_code_string(rc));
+	return (int) SPI_processed;
+}
+
+/* The first row's hash and label. */
+static void
+read_row(int64 *hash, char **label, MemoryContext cxt)
+{
+	bool		isnull;
+
+	*hash = qc_own_int8_at(0, 1, &isnull);
+	*label = qc_own_text_at(0, 2, cxt);
+}
+
+/* The row, locked: what follows is decided on what stands there now. */
+static void
+lock_row(QcAnswer *answer)
+{
+	const QcTarget *t = answer->target;
+	MemoryContext cxt = CurrentMemoryContext;
+	QcItem	   *item = &answer->item;
+	QcAsOwner	saved;
+	QcArgs		args = {0};
+
+	qc_as_role(&saved, t->owner);
+	SPI_connect();
+	qc_args_keys(&args, t, &item, 1);
+	item->found = run(psprintf("SELECT %s, s.%s::pg_catalog.text FROM %s JOIN %s AS s ON %s "
+							   "FOR NO KEY UPDATE OF s", t->hash_sql, t->label_sql,
+							   qc_batch_sql(t, NULL, 0), qc_table_sql(t), t->join_sql),
+					  &args, SPI_OK_SELECT) > 0;
+	if (item->found)
+		read_row(&item->hash, &item->old_label, cxt);
+	SPI_finish();
+	qc_as_before(&saved);
+}
+
+/* The owner's triggers run; ours leave it to us, who has decided and who notes it. */
+static void
+run_as_answer(const char *sql, QcArgs *args, int *n)
+{
+	qc_writing_back = true;
+	PG_TRY();
+	{
+		*n = run(sql, args, SPI_OK_UPDATE_RETURNING);
+	}
+	PG_FINALLY();
+	{
+		qc_writing_back = false;
+	}
+	PG_END_TRY();
+}
+
+static void
+write_row(QcAnswer *answer, char *signature)
+{
+	const QcTarget *t = answer->target;
+	MemoryContext cxt = CurrentMemoryContext;
+	QcItem	   *item = &answer->item;
+	QcAsOwner	saved;
+	QcArgs		args = {0};
+	int64		hash = 0;
+	char	   *label = NULL;
+	int			n;
+
+	qc_as_role(&saved, t->owner);
+	SPI_connect();
+	qc_args_keys(&args, t, &item, 1);
+	qc_args_text(&args, &answer->label, 1);
+	qc_args_text(&args, &signature, 1);
+	run_as_answer(update_sql(t), &args, &n);
+	if (n > 0)
+		read_row(&hash, &label, cxt);
+	SPI_finish();
+	qc_as_before(&saved);
+	if (n == 0 || hash != item->hash || label == NULL || strcmp(label, answer->label) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+				 errmsg("a trigger of table %s %s", t->rel_sql,
+						n == 0 ? "suppressed the update" : "changed the row as its label was written"),
+				 errhint("Ask the table's owner which of its triggers does that: \\d %s", t->rel_sql)));
+}
+
+/* ---- the review ---- */
+
+/* The row as it was drawn: of a text that stands there no more nobody can judge. */
+static void
+look_at_draw(QcAnswer *answer, const char *key)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	QcItem	   *item = &answer->item;
+	bool		changed = false;
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, answer->task->id);
+	qc_own_keys(&own, &item, 1);
+	qc_own_run(&own, "SELECT v.text_hash, v.label, v.human FROM qwen.review_row AS v "
+			   "JOIN unnest($2, $3, $4) AS r(i, k, kx) ON v.task = $1 AND v.k = r.k AND v.kx = r.kx",
+			   SPI_OK_SELECT);
+	if (SPI_processed > 0)
+	{
+		int64		hash;
+
+		read_row(&hash, &answer->machine, cxt);
+		if (hash != item->hash)
+		{
+			answer->machine = NULL;
+			changed = qc_own_text_at(0, 3, cxt) == NULL;
+		}
+	}
+	qc_own_end(&own);
+	if (changed)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the text of row %s of task \"%s\" changed since it was shown", key, answer->task->name),
+				 errhint("Look at it anew: SELECT * FROM qwen.review(%s).",
+						 quote_literal_cstr(answer->task->name))));
+}
+
+static void
+answer_draw(QcAnswer *answer)
+{
+	const char *role = qc_reviews_role();
+	QcItem	   *item = &answer->item;
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, answer->task->id);
+	qc_own_keys(&own, &item, 1);
+	qc_own_int8(&own, item->hash);
+	qc_own_text(&own, answer->label);
+	qc_own_text(&own, role);
+	qc_own_run(&own, "UPDATE qwen.review_row AS v SET human = $6, reviewer = $7, reviewed_at = pg_catalog.now() "
+			   "FROM unnest($2, $3, $4) AS r(i, k, kx) "
+			   "WHERE v.task = $1 AND v.k = r.k AND v.kx = r.kx AND v.text_hash = $5", SPI_OK_UPDATE);
+	qc_own_end(&own);
+}
+
+/* ---- the functions ---- */
+
+static void
+count_answer(const QcTask *task)
+{
+	static uint64 statement = 0;
+	static int	n = 0;
+
+	if (statement != qc_statement_serial())
+		n = 0;
+	statement = qc_statement_serial();
+	if (n++ < MOST_ANSWERS)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("more than %d answers in one statement are a bulk edit, not a review", MOST_ANSWERS),
+			 errhint("Answer at most %d a statement. A bulk edit is an UPDATE of the label of task \"%s\"; nothing is learned from it.",
+					 MOST_ANSWERS, task->name)));
+}
+
+static void
+check_label(const QcTask *task, const char *label)
+{
+	StringInfoData hint;
+	QcNames		labels;
+
+	qc_reviews_labels(task, &labels);
+	if (qc_names_find(&labels, label) >= 0)
+		return;
+	initStringInfo(&hint);
+	for (int i = 0; i < labels.n && i < 30; i++)
+		appendStringInfo(&hint, "%s%s", i ? ", " : "", labels.name[i]);
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("\"%s\" is not a label of task \"%s\"", label, task->name),
+			 errhint("Its labels: %s%s.", hint.data, labels.n > 30 ? ", ..." : "")));
+}
+
+static void
+check_row(const QcAnswer *answer, const char *key)
+{
+	const char *name = quote_literal_cstr(answer->task->name);
+
+	if (!answer->item.found)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("task \"%s\" has no row %s", answer->task->name, key),
+				 errhint("SELECT key FROM qwen.review(%s); shows keys.", name)));
+	if (answer->item.old_label == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("row %s of task \"%s\" has no label", key, answer->task->name),
+				 errdetail("Its text is new or changed, or it could not be labelled: SELECT * FROM qwen.history(%s, %s).",
+						   name, quote_literal_cstr(key)),
+				 errhint("Wait for its label: CALL qwen.wait(%s). Or set it: UPDATE %s SET %s = ....",
+						 name, answer->target->rel_sql, answer->target->label_sql)));
+}
+
+/* "refund (the model said bug)" */
+static Datum
+said(const QcAnswer *answer)
+{
+	const char *before = answer->machine ? answer->machine : answer->item.old_label;
+
+	if (strcmp(before, answer->label) == 0)
+		return CStringGetTextDatum(psprintf("%s: agreed", answer->label));
+	return CStringGetTextDatum(psprintf("%s, not %s", answer->label, before));
+}
+
+/* label NULL: the one that stands. */
+static Datum
+answer_row(FunctionCallInfo fcinfo, char *label)
+{
+	QcTask	   *task = qc_task_argument(fcinfo, 0);
+	QcTarget   *target = qc_reviews_target(task);
+	QcAnswer	answer = {.task = task, .target = target, .label = label};
+	char	   *key;
+
+	qc_reviews_check_reviewer(task, target);
+	if (qc_task_lock(task->id, AccessShareLock) != task->version)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("task \"%s\" was changed by another session", task->name),
+				 errhint("Answer again.")));
+	if (label != NULL)
+		check_label(task, label);
+	qc_reviews_key(fcinfo, 1, task, target, &answer.item);
+	key = qc_key_text(answer.item.k, answer.item.kx);
+	count_answer(task);
+
+	lock_row(&answer);
+	check_row(&answer, key);
+	look_at_draw(&answer, key);
+	if (answer.label == NULL)
+		answer.label = answer.item.old_label;
+	write_row(&answer, psprintf("%s by %s", label != NULL && strcmp(label, answer.item.old_label) != 0 ?
+								"set" : "agreed", qc_reviews_role()));
+	answer_draw(&answer);
+	qc_note_label(task->id, answer.item.k, answer.item.kx, QC_AUTHOR_PERSON, answer.label, answer.item.hash);
+	return said(&answer);
+}
+
+PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_correct);
+
+Datum
+qwen_classify_correct(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("label must not be NULL"),
+				 errhint("To have a row labelled anew, set its label to NULL with UPDATE.")));
+	return answer_row(fcinfo, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+}
+
+PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_agree);
+
+Datum
+qwen_classify_agree(PG_FUNCTION_ARGS)
+{
+	return answer_row(fcinfo, NULL);
+}

@@ -1,0 +1,357 @@
+/*-------------------------------------------------------------------------
+ *
+ * review.c
+ *	  qwen.review: rows that need a person.
+ *
+ * Most are those that the machine is least sure of (role queue).  Where labels
+ * part ways near the threshold a few more teach most (role active).  Both are
+ * chosen by their scores, so the share that was chosen is kept with them: what is
+ * learned from them must be weighed by it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/compat.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "queue/own.h"
+#include "queue/rows.h"
+#include "trust/reviews.h"
+#include "trust/similar.h"
+
+#define ACTIVE_SHARE	0.3
+#define NEAR			0.1		/* of the threshold */
+#define CLIP			200		/* characters of an input that are shown */
+#define PAGES			20		/* that are searched for rows that stand */
+#define HELD_FOR		"10 minutes"	/* shown to somebody, rows are not shown to others */
+
+typedef struct QcReview
+{
+	const QcTask *task;
+	const QcTarget *target;
+	QcNames		labels;
+	double		above;			/* a confidence from here on needs nobody */
+	int			n;				/* rows that were asked for */
+	QcSimilar	seen;
+	QcAsked   **row;			/* that are shown */
+	int			rows;
+	int			drawn;			/* the last of them are new */
+} QcReview;
+
+/* ---- which rows ---- */
+
+/* A machine's label that nobody has touched, and nobody was asked about. */
+#define UNTOUCHED \
+	"r.task = $1 AND r.state = 'labelled' AND NOT EXISTS (SELECT FROM qwen.annotation AS a " \
+	"WHERE a.task = r.task AND a.k = r.k AND a.kx = r.kx AND a.text_hash = r.text_hash)"
+#define NOT_ASKED \
+	" AND NOT EXISTS (SELECT FROM qwen.review_row AS v WHERE v.task = r.task AND v.k = r.k AND v.kx = r.kx " \
+	"AND (v.text_hash = r.text_hash OR v.role = 'audit'))"
+#define UNSURE	" AND (r.confidence < $2 OR r.confidence IS NULL)"
+#define AROUND	" AND r.confidence >= $2 - $3 AND r.confidence < $2 + $3"
+
+/* The two most probable labels. */
+#define MARGIN \
+	"CROSS JOIN LATERAL (SELECT ARRAY(SELECT x FROM unnest(r.top) AS x ORDER BY x DESC LIMIT 2) AS best) AS b "
+
+/* What a certificate holds for, else what the task says. */
+static double
+threshold(const QcTask *task)
+{
+	double		above = task->accept_above;
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_int4(&own, task->version);
+	qc_own_run(&own, "SELECT threshold FROM qwen.certificate WHERE task = $1 AND version = $2 "
+			   "AND state = 'certified' AND threshold IS NOT NULL", SPI_OK_SELECT);
+	if (SPI_processed > 0)
+	{
+		bool		isnull;
+
+		above = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	qc_own_end(&own);
+	return above;
+}
+
+static void
+begin_query(const QcReview *review, QcOwn *own)
+{
+	qc_own_begin(own);
+	qc_own_int4(own, review->task->id);
+	qc_own_float8(own, review->above);
+	qc_own_float8(own, NEAR);
+}
+
+static int64
+count_rows(const QcReview *review, const char *condition)
+{
+	QcOwn		own;
+	bool		isnull;
+	int64		n;
+
+	begin_query(review, &own);
+	qc_own_run_once(&own, psprintf("SELECT count(*) FROM qwen.result AS r WHERE " UNTOUCHED "%s", condition), SPI_OK_SELECT);
+	n = qc_own_int8_at(0, 1, &isnull);
+	qc_own_end(&own);
+	return n;
+}
+
+/* Candidates, a page at a time, the best first. */
+static QcAsked *
+read_page(const QcReview *review, bool active, int page, int size, int *n)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	QcAsked    *asked;
+	QcOwn		own;
+
+	begin_query(review, &own);
+	qc_own_int8(&own, size);
+	qc_own_int8(&own, (int64) page * size);
+	qc_own_run_once(&own, active ?
+					"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM qwen.result AS r " MARGIN
+					"WHERE " UNTOUCHED AROUND NOT_ASKED
+					" ORDER BY coalesce(b.best[1] - b.best[2], r.confidence), r.k, r.kx LIMIT $4 OFFSET $5" :
+					"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM qwen.result AS r "
+					"WHERE " UNTOUCHED UNSURE NOT_ASKED
+					" ORDER BY r.confidence, r.k, r.kx LIMIT $4 OFFSET $5", SPI_OK_SELECT);
+	asked = qc_asked_read(cxt, n);
+	qc_own_end(&own);
+	return asked;
+}
+
+/* ---- choosing ---- */
+
+static void
+take(QcReview *review, QcAsked *asked)
+{
+	review->row[review->rows++] = asked;
+	qc_similar_add(&review->seen, asked->item.text, asked->text_hash);
+}
+
+/* The label that stands there is the machine's, and no text of its kind is shown yet. */
+static bool
+fits(QcReview *review, const QcAsked *asked)
+{
+	return qc_asked_stands(asked) && strcmp(asked->item.old_label, asked->label) == 0 &&
+		!qc_similar_seen(&review->seen, asked->item.text, asked->text_hash);
+}
+
+static int
+with_label(const QcReview *review, int from, const char *label)
+{
+	int			n = 0;
+
+	for (int i = from; i < review->rows; i++)
+		if (strcmp(review->row[i]->label, label) == 0)
+			n++;
+	return n;
+}
+
+/* Draw at most wanted rows: of active ones at most a third with one label. */
+static void
+draw(QcReview *review, bool active, int wanted)
+{
+	int			from = review->rows;
+	int			until = from + wanted;
+	int			a_label = active ? Max(1, (wanted + 2) / 3) : wanted;
+	int			size = 5 * wanted + 50;
+	int			n = size;
+	int64		all = wanted > 0 ? count_rows(review, active ? AROUND : UNSURE) : 0;
+
+	for (int page = 0; page < PAGES && n == size && review->rows < until; page++)
+	{
+		QcAsked    *asked = read_page(review, active, page, size, &n);
+
+		qc_asked_look(review->task, review->target, asked, n);
+		for (int i = 0; i < n && review->rows < until; i++)
+		{
+			if (!fits(review, &asked[i]) || with_label(review, from, asked[i].label) >= a_label)
+				continue;
+			asked[i].role = active ? "active" : "queue";
+			asked[i].prob = Min(1.0, (double) (active ? wanted : review->n) / (double) Max(all, 1));
+			take(review, &asked[i]);
+		}
+	}
+}
+
+/* Those that were drawn before and wait for an answer. */
+static void
+take_open(QcReview *review)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	const char *role = qc_reviews_role();
+	QcAsked    *asked;
+	QcOwn		own;
+	int			n;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, review->task->id);
+	qc_own_text(&own, role);
+	qc_own_int8(&own, review->n);
+	qc_own_run_once(&own, "SELECT " QC_ASKED("v", "r", QC_AS_DRAWN)
+					" FROM qwen.review_row AS v LEFT JOIN qwen.result AS r ON r.task = v.task AND r.k = v.k "
+					"AND r.kx = v.kx AND r.text_hash = v.text_hash "
+					"WHERE v.task = $1 AND v.role <> 'audit' AND v.human IS NULL AND NOT coalesce("
+					"v.shown_to <> $2 AND v.shown_at > pg_catalog.clock_timestamp() - interval '" HELD_FOR "', false) "
+					"ORDER BY v.confidence, v.k, v.kx LIMIT $3", SPI_OK_SELECT);
+	asked = qc_asked_read(cxt, &n);
+	qc_own_end(&own);
+	qc_asked_look(review->task, review->target, asked, n);
+	for (int i = 0; i < n; i++)
+		if (qc_asked_stands(&asked[i]))
+			take(review, &asked[i]);
+}
+
+static int
+open_active(const QcReview *review)
+{
+	int			n = 0;
+
+	for (int i = 0; i < review->rows; i++)
+		if (strcmp(review->row[i]->role, "active") == 0)
+			n++;
+	return n;
+}
+
+static void
+choose(QcReview *review)
+{
+	int			active = (int) (review->n * ACTIVE_SHARE);
+	int			before;
+
+	review->row = palloc(sizeof(QcAsked *) * review->n);
+	take_open(review);
+	before = review->rows;
+	active = Min(active - open_active(review), review->n - review->rows);
+	if (active > 0)
+		draw(review, true, active);
+	if (review->rows < review->n)
+		draw(review, false, review->n - review->rows);
+	review->drawn = review->rows - before;
+	qc_asked_draw(review->task, review->row + before, review->drawn);
+	qc_asked_show(review->task, review->row, review->rows);
+}
+
+/* ---- showing ---- */
+
+enum
+{
+	OUT_KEY, OUT_INPUT, OUT_LABEL, OUT_CONFIDENCE, OUT_SECOND, OUT_SECOND_CONFIDENCE,
+	OUT_REASON, OUT_WHY, N_OUT
+};
+
+/* A text's beginning on one line. */
+static char *
+clipped(const char *text)
+{
+	int			whole = (int) strlen(text);
+	int			len = pg_mbcharcliplen(text, whole, CLIP);
+	char	   *s = pnstrdup(text, len);
+
+	for (char *c = s; *c; c++)
+		if (*c == '\n' || *c == '\r' || *c == '\t')
+			*c = ' ';
+	return len < whole ? psprintf("%s...", s) : s;
+}
+
+static double
+shown_confidence(const QcAsked *asked)
+{
+	double		confidence = asked->item.old_confidence ? strtod(asked->item.old_confidence, NULL) :
+		asked->confidence;
+
+	return isnan(confidence) ? confidence : rint(confidence * 1000) / 1000;
+}
+
+static char *
+why(const QcReview *review, const QcAsked *asked, int second)
+{
+	int			own = qc_names_find(&review->labels, asked->label);
+
+	if (isnan(asked->confidence))
+		return pstrdup("no confidence");
+	if (second >= 0 && asked->top[second] >= asked->top[own] / 2)
+		return psprintf("%.2f against %.2f for %s", asked->top[own], asked->top[second],
+						review->labels.name[second]);
+	if (asked->confidence < review->above)
+		return psprintf("below %.2f", review->above);
+	return psprintf("near %.2f", review->above);
+}
+
+static void
+put_number(Datum *value, bool *null, double number)
+{
+	*null = isnan(number);
+	*value = Float8GetDatum(*null ? 0 : number);
+}
+
+static void
+put_row(QcReview *review, const QcAsked *asked, QcRows *out)
+{
+	int			second = qc_asked_second(asked, review->task, &review->labels);
+	Datum		value[N_OUT] = {0};
+	bool		null[N_OUT] = {0};
+
+	value[OUT_KEY] = CStringGetTextDatum(qc_key_text(asked->item.k, asked->item.kx));
+	value[OUT_INPUT] = CStringGetTextDatum(clipped(asked->item.text));
+	value[OUT_LABEL] = CStringGetTextDatum(asked->label);
+	put_number(&value[OUT_CONFIDENCE], &null[OUT_CONFIDENCE], shown_confidence(asked));
+	null[OUT_SECOND] = second < 0;
+	if (second >= 0)
+		value[OUT_SECOND] = CStringGetTextDatum(review->labels.name[second]);
+	put_number(&value[OUT_SECOND_CONFIDENCE], &null[OUT_SECOND_CONFIDENCE],
+			   second < 0 ? (double) NAN : rint((double) asked->top[second] * 1000) / 1000);
+	null[OUT_REASON] = asked->reason == NULL;
+	if (asked->reason)
+		value[OUT_REASON] = CStringGetTextDatum(asked->reason);
+	value[OUT_WHY] = CStringGetTextDatum(why(review, asked, second));
+	tuplestore_putvalues(out->store, out->desc, value, null);
+}
+
+/* The least sure first; who gave no confidence is last. */
+static int
+by_confidence(const void *a, const void *b)
+{
+	double		x = shown_confidence(*(QcAsked *const *) a);
+	double		y = shown_confidence(*(QcAsked *const *) b);
+
+	if (isnan(x) || isnan(y))
+		return isnan(x) - isnan(y);
+	return x < y ? -1 : x > y;
+}
+
+PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_review);
+
+Datum
+qwen_classify_review(PG_FUNCTION_ARGS)
+{
+	QcReview	review = {0};
+	QcTask	   *task = qc_task_argument(fcinfo, 0);
+	QcRows		out;
+
+	qc_rows_begin(&out, fcinfo);
+	review.n = qc_reviews_n(fcinfo, 1);
+	review.task = task;
+	qc_reviews_check_kept(task);
+	review.target = qc_reviews_target(task);
+	qc_reviews_check_reviewer(task, review.target);
+	qc_reviews_begin_draw(task);
+	qc_reviews_settle(task);
+	qc_reviews_labels(task, &review.labels);
+	review.above = threshold(task);
+	qc_similar_begin(&review.seen);
+
+	choose(&review);
+	qsort(review.row, review.rows, sizeof(QcAsked *), by_confidence);
+	for (int i = 0; i < review.rows; i++)
+		put_row(&review, review.row[i], &out);
+	return (Datum) 0;
+}

@@ -1,0 +1,360 @@
+/*-------------------------------------------------------------------------
+ *
+ * reviews.c
+ *	  What people said of rows that they were asked about.
+ *
+ * An answer may come by qwen.correct, or as any UPDATE of the label: then
+ * qwen.annotation alone knows of it until somebody reads the reviews.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/compat.h"
+#include "executor/spi.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+
+#include "queue/own.h"
+#include "queue/write_rows.h"
+#include "task/prompts.h"
+#include "trust/reviews.h"
+
+#define SLICE	500				/* rows whose text is looked at together */
+#define MOST	1000			/* rows that one call shows */
+
+/* ---- settling ---- */
+
+static void
+run_for_task(const QcTask *task, const char *sql, int expected)
+{
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_run(&own, sql, expected);
+	qc_own_end(&own);
+}
+
+/* A person who thinks again gives another answer. */
+static void
+copy_answers(const QcTask *task)
+{
+	run_for_task(task,
+				 "UPDATE qwen.review_row AS v SET human = a.label, reviewer = a.author, reviewed_at = a.at "
+				 "FROM qwen.annotation AS a WHERE v.task = $1 AND a.task = v.task AND a.k = v.k AND a.kx = v.kx "
+				 "AND a.kind = 'person' AND a.text_hash = v.text_hash AND v.human IS DISTINCT FROM a.label",
+				 SPI_OK_UPDATE);
+}
+
+/*
+ * The machine said something else since.  An audit stays one and is of the
+ * new version; a row that was drawn for its score is to be drawn anew.  A label
+ * from elsewhere leaves nothing to review.
+ */
+static void
+follow_machine(const QcTask *task)
+{
+	run_for_task(task,
+				 "UPDATE qwen.review_row AS v SET version = r.version, label = r.label, confidence = r.confidence, "
+				 "coverage = r.coverage, source = r.source, "
+				 "drawn_at = CASE WHEN v.version = r.version THEN v.drawn_at ELSE pg_catalog.now() END "
+				 "FROM qwen.result AS r WHERE v.task = $1 AND v.role = 'audit' AND v.human IS NULL "
+				 "AND r.task = v.task AND r.k = v.k AND r.kx = v.kx AND r.text_hash = v.text_hash "
+				 "AND (r.version, r.label, r.source) IS DISTINCT FROM (v.version, v.label, v.source)",
+				 SPI_OK_UPDATE);
+	run_for_task(task,
+				 "DELETE FROM qwen.review_row AS v WHERE v.task = $1 AND v.role <> 'audit' AND v.human IS NULL "
+				 "AND (EXISTS (SELECT FROM qwen.result AS r WHERE r.task = v.task AND r.k = v.k AND r.kx = v.kx "
+				 "AND (r.version, r.label, r.source) IS DISTINCT FROM (v.version, v.label, v.source)) "
+				 "OR EXISTS (SELECT FROM qwen.annotation AS a WHERE a.task = v.task AND a.k = v.k AND a.kx = v.kx "
+				 "AND a.text_hash = v.text_hash AND a.kind <> 'person'))",
+				 SPI_OK_DELETE);
+}
+
+/* Keys and hashes of rows that nobody has answered, in the order of the keys. */
+static QcItem *
+read_open(const QcTask *task, const QcItem *after, int *n)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	QcItem	   *items = palloc0(sizeof(QcItem) * SLICE);
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_int8(&own, after ? after->k : 0);
+	qc_own_text(&own, after == NULL ? NULL : after->kx ? after->kx : "");
+	qc_own_int8(&own, SLICE);
+	qc_own_run(&own, "SELECT k, kx, text_hash FROM qwen.review_row WHERE task = $1 AND human IS NULL "
+			   "AND ($3 IS NULL OR (k, kx) > ($2, $3)) ORDER BY k, kx LIMIT $4", SPI_OK_SELECT);
+	*n = (int) SPI_processed;
+	for (int i = 0; i < *n; i++)
+	{
+		bool		isnull;
+		char	   *kx = qc_own_text_at(i, 2, cxt);
+
+		items[i].k = qc_own_int8_at(i, 1, &isnull);
+		items[i].kx = kx != NULL && kx[0] != '\0' ? kx : NULL;
+		items[i].hash = qc_own_int8_at(i, 3, &isnull);
+	}
+	qc_own_end(&own);
+	return items;
+}
+
+static void
+drop_open(const QcTask *task, QcItem **items, int n)
+{
+	QcOwn		own;
+	int64	   *hash = palloc(sizeof(int64) * n);
+
+	for (int i = 0; i < n; i++)
+		hash[i] = items[i]->hash;
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_keys(&own, items, n);
+	qc_own_int8s(&own, hash, n);
+	qc_own_run(&own, "DELETE FROM qwen.review_row AS v USING unnest($2, $3, $4, $5) AS r(i, k, kx, h) "
+			   "WHERE v.task = $1 AND v.k = r.k AND v.kx = r.kx AND v.text_hash = r.h AND v.human IS NULL",
+			   SPI_OK_DELETE);
+	qc_own_end(&own);
+}
+
+/* Rows that are gone, or have another text. */
+static void
+drop_void(const QcTask *task, const QcTarget *target)
+{
+	QcItem	   *last = NULL;
+	int			n;
+
+	do
+	{
+		QcItem	   *items = read_open(task, last, &n);
+		QcItem	  **ref = palloc(sizeof(QcItem *) * SLICE);
+		bool	   *there = palloc(sizeof(bool) * SLICE);
+		int64	   *hash = palloc(sizeof(int64) * SLICE);
+		int			nvoid = 0;
+
+		for (int i = 0; i < n; i++)
+			ref[i] = &items[i];
+		qc_rows_hash(target, ref, n, there, hash);
+		for (int i = 0; i < n; i++)
+			if (!there[i] || hash[i] != items[i].hash)
+				ref[nvoid++] = &items[i];
+		last = n > 0 ? &items[n - 1] : NULL;
+		if (nvoid > 0)
+			drop_open(task, ref, nvoid);
+	} while (n == SLICE);
+}
+
+void
+qc_reviews_settle(const QcTask *task)
+{
+	char	   *why;
+	QcTarget   *target = OidIsValid(task->source) ? qc_target_resolve(task, &why) : NULL;
+
+	copy_answers(task);
+	follow_machine(task);
+	if (target != NULL)
+		drop_void(task, target);
+}
+
+/* ---- a function's task, and who may ---- */
+
+QcTarget *
+qc_reviews_target(const QcTask *task)
+{
+	char	   *why;
+	QcTarget   *target;
+
+	if (!OidIsValid(task->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("task \"%s\" is not attached to a table", task->name),
+				 errhint("Type: SELECT qwen.attach(%s, 'schema.table', input => 'column').",
+						 quote_literal_cstr(task->name))));
+	target = qc_target_resolve(task, &why);
+	if (target == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s", why)));
+	return target;
+}
+
+static bool
+may(Oid relid, AttrNumber attno, AclMode mode)
+{
+	return pg_class_aclcheck(relid, GetUserId(), mode) == ACLCHECK_OK ||
+		pg_attribute_aclcheck(relid, attno, GetUserId(), mode) == ACLCHECK_OK;
+}
+
+static bool
+may_read(const QcTarget *target)
+{
+	for (int i = 0; i < target->nkeys; i++)
+		if (!may(target->relid, target->key[i], ACL_SELECT))
+			return false;
+	for (int i = 0; i < target->nreads; i++)
+		if (!may(target->relid, target->reads[i], ACL_SELECT))
+			return false;
+	return may(target->relid, target->label, ACL_SELECT) &&
+		(target->reason == 0 || may(target->relid, target->reason, ACL_SELECT));
+}
+
+/* Rows are read as the table's owner, whom its policies do not concern. */
+static void
+check_policies(const QcTask *task, const QcTarget *target)
+{
+	if (check_enable_rls(target->relid, GetUserId(), true) != RLS_ENABLED)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("row-level security of table %s hides rows from you", target->rel_sql),
+			 errhint("Its owner can ask: SET ROLE %s. An UPDATE of the label by hand counts as well.",
+					 quote_identifier(GetUserNameFromId(task->owner, false)))));
+}
+
+static void
+refuse(const QcTask *task, const QcTarget *target, const char *what, const char *rights)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to %s the rows of task \"%s\"", what, task->name),
+			 errhint("Its owner can type: GRANT %s ON %s TO %s.", rights, target->rel_sql,
+					 quote_identifier(qc_reviews_role()))));
+}
+
+void
+qc_reviews_check_reader(const QcTask *task, const QcTarget *target)
+{
+	if (has_privs_of_role(GetUserId(), task->owner))
+		return;
+	if (!may_read(target))
+		refuse(task, target, "read", "SELECT");
+	check_policies(task, target);
+}
+
+void
+qc_reviews_check_reviewer(const QcTask *task, const QcTarget *target)
+{
+	if (has_privs_of_role(GetUserId(), task->owner))
+		return;
+	if (!may_read(target) || !may(target->relid, target->label, ACL_UPDATE))
+		refuse(task, target, "review", psprintf("SELECT, UPDATE (%s)", target->label_sql));
+	check_policies(task, target);
+}
+
+void
+qc_reviews_check_kept(const QcTask *task)
+{
+	if (task->keep)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("task \"%s\" does not keep what the model said", task->name),
+			 errhint("Type: SELECT qwen.alter_task(%s, keep => true), then label rows.",
+					 quote_literal_cstr(task->name))));
+}
+
+void
+qc_reviews_begin_draw(const QcTask *task)
+{
+	if (qc_task_lock(task->id, AccessShareLock) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("task \"%s\" was dropped by another session", task->name)));
+	LockDatabaseObject(qc_own_table("review_row"), (Oid) task->id, 0, ExclusiveLock);
+}
+
+int
+qc_reviews_n(FunctionCallInfo fcinfo, int arg)
+{
+	int32		n = PG_ARGISNULL(arg) ? 20 : PG_GETARG_INT32(arg);
+
+	if (n < 1 || n > MOST)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("n must be from 1 to %d", MOST),
+				 errhint("20 rows take a person a few minutes.")));
+	return n;
+}
+
+const char *
+qc_reviews_role(void)
+{
+	const char *name = GetUserNameFromId(GetUserId(), true);
+
+	return name ? name : "?";
+}
+
+/* Types' own functions read a key: the owner's code, and so only as the owner. */
+static void
+parse_key(const QcTask *task, const QcTarget *target, const char *text, QcItem *item)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	QcAsOwner	saved;
+
+	qc_as_role(&saved, target->owner);
+	PG_TRY();
+	{
+		qc_key_of_text(target, text, &item->k, &item->kx);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(cxt);
+		error = CopyErrorData();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(error->sqlerrcode),
+				 errmsg("\"%s\" is not a key of task \"%s\"", text, task->name),
+				 errdetail("%s", error->message),
+				 errhint("A key is written as qwen.review shows it: 42, or (a,b) for other primary keys.")));
+	}
+	PG_END_TRY();
+	qc_as_before(&saved);
+}
+
+void
+qc_reviews_key(FunctionCallInfo fcinfo, int arg, const QcTask *task,
+			   const QcTarget *target, QcItem *item)
+{
+	memset(item, 0, sizeof(*item));
+	if (PG_ARGISNULL(arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("key must not be NULL"),
+				 errhint("SELECT key FROM qwen.review(%s); shows keys.", quote_literal_cstr(task->name))));
+	if (get_fn_expr_argtype(fcinfo->flinfo, arg) == INT8OID)
+		parse_key(task, target, psprintf(INT64_FORMAT, PG_GETARG_INT64(arg)), item);
+	else
+		parse_key(task, target, text_to_cstring(PG_GETARG_TEXT_PP(arg)), item);
+}
+
+/* ---- the task's labels ---- */
+
+void
+qc_reviews_labels(const QcTask *task, QcNames *labels)
+{
+	QcSitePrompt *site = NULL;
+
+	(void) qc_task_prompt(&site, CurrentMemoryContext, task, false);
+	labels->n = site->prompt->labels->n;
+	labels->name = palloc(sizeof(char *) * labels->n);
+	for (int i = 0; i < labels->n; i++)
+		labels->name[i] = text_to_cstring(site->label[i]);
+}
+
+int
+qc_names_find(const QcNames *labels, const char *name)
+{
+	for (int i = 0; i < labels->n; i++)
+		if (strcmp(labels->name[i], name) == 0)
+			return i;
+	return -1;
+}

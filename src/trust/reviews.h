@@ -1,0 +1,111 @@
+/*-------------------------------------------------------------------------
+ *
+ * reviews.h
+ *	  What people said of rows that they were asked about.
+ *
+ * Invariant: an answered row of qwen.review_row is the judgement of a person
+ * on the text whose hash stands in it; qc_reviews_settle makes it so, and is
+ * called first by whatever reads reviews.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef QC_REVIEWS_H
+#define QC_REVIEWS_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "queue/entry.h"
+
+/*
+ * Copy answers that came as plain UPDATEs into qwen.review_row; drop unanswered
+ * rows whose text changed; let the others say what the machine says now.
+ */
+extern void qc_reviews_settle(const QcTask *task);
+
+/* ---- a function's task, and who may ---- */
+
+/* The task's table; an error with a hint if it has none, or cannot be used. */
+extern QcTarget *qc_reviews_target(const QcTask *task);
+
+/* Its owner, and who may read the table and UPDATE the label column. */
+extern void qc_reviews_check_reviewer(const QcTask *task, const QcTarget *target);
+
+/* Who may read the key, the input and the label. */
+extern void qc_reviews_check_reader(const QcTask *task, const QcTarget *target);
+
+/* An error for tasks without qwen.result. */
+extern void qc_reviews_check_kept(const QcTask *task);
+
+/* The task stays, and its draws come one after the other, until the end of the transaction. */
+extern void qc_reviews_begin_draw(const QcTask *task);
+
+/* How many rows somebody asks for, NULL: 20. */
+extern int	qc_reviews_n(FunctionCallInfo fcinfo, int arg);
+
+/* The key in an argument (text, or an integer), as it is stored. */
+extern void qc_reviews_key(FunctionCallInfo fcinfo, int arg, const QcTask *task,
+						   const QcTarget *target, QcItem *item);
+
+/* The current user's name. */
+extern const char *qc_reviews_role(void);
+
+/* ---- the task's labels ---- */
+
+typedef struct QcNames
+{
+	int			n;
+	char	  **name;			/* in the task's order */
+} QcNames;
+
+extern void qc_reviews_labels(const QcTask *task, QcNames *labels);
+extern int	qc_names_find(const QcNames *labels, const char *name);	/* -1: none */
+
+/* ---- rows that are asked about ---- */
+
+typedef struct QcAsked
+{
+	QcItem		item;			/* the key; looked at: text, hash, label, confidence as they are now */
+	char	   *reason;			/* in the row, or NULL */
+
+	/* what the machine said, and of which text */
+	int64		text_hash;
+	int32		version;
+	char	   *label;
+	double		confidence;		/* raw; NaN: none */
+	double		coverage;		/* NaN: not known */
+	char	   *source;
+	float4	   *top;			/* of every label, or NULL */
+	int			ntop;
+
+	/* how it was drawn */
+	char	   *role;			/* NULL: not yet */
+	double		prob;
+	bool		answered;
+} QcAsked;
+
+/* Columns of qc_asked_read: the machine's from m, the probabilities from r, the draw as given. */
+#define QC_ASKED(m, r, draw) \
+	m ".k, " m ".kx, " m ".text_hash, " m ".version, " m ".label, " m ".confidence, " \
+	m ".coverage::pg_catalog.float8, " m ".source, " r ".top, " draw
+#define QC_NOT_DRAWN "NULL::pg_catalog.text, NULL::pg_catalog.float8, false"
+#define QC_AS_DRAWN "v.role, v.prob, v.human IS NOT NULL"
+
+/* The rows of a SELECT of QC_ASKED that just ran, copied to a context. */
+extern QcAsked *qc_asked_read(MemoryContext cxt, int *n);
+
+/* Read the rows of the table as they are now, reasons too. */
+extern void qc_asked_look(const QcTask *task, const QcTarget *target, QcAsked *asked, int n);
+
+/* Does the row still have the text that the machine answered, and a label? */
+extern bool qc_asked_stands(const QcAsked *asked);
+
+/* The most probable other label, -1: not known. */
+extern int	qc_asked_second(const QcAsked *asked, const QcTask *task, const QcNames *labels);
+
+/* Write what was drawn (role and prob are set); who is asked is the current user. */
+extern void qc_asked_draw(const QcTask *task, QcAsked **asked, int n);
+extern void qc_asked_show(const QcTask *task, QcAsked **asked, int n);
+
+#endif							/* QC_REVIEWS_H */
