@@ -38,6 +38,7 @@ struct QcAhead
 	int			nawaited;
 	dlist_head	idle;			/* settled, held by nobody; oldest first */
 	Size		bytes;
+	Size		largest;		/* answer so far */
 	int			nodes;			/* that ask in it */
 	bool		stopped;
 	QcEndpoint *endpoint;		/* asked last */
@@ -266,6 +267,7 @@ count_bytes(QcAhead *ahead, QcAnswer *answer)
 	if (answer->failure)
 		bytes += sizeof(QcFailure);
 	ahead->bytes += bytes - answer->bytes;
+	ahead->largest = Max(ahead->largest, bytes);
 	answer->bytes = bytes;
 }
 
@@ -374,6 +376,14 @@ qc_ahead_room(QcAhead *ahead, const QcAheadCounts *counts)
 	if (room > 0 && ahead->endpoint)
 		room = Min(room, qc_window_room(ahead->endpoint, false));
 	return Max(Max(room, 0), Max(n / Max(nodes, 1), 1) - counts->in_flight);
+}
+
+/* All of it twice: a node's answers, and those below it for the same rows. */
+bool
+qc_ahead_has_memory(const QcAhead *ahead, Size row_bytes, int answers)
+{
+	return row_bytes + answers * ahead->largest <
+		(Size) work_mem * 1024 / (2 * Max(ahead->nodes, 1));
 }
 
 bool

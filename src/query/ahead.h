@@ -71,6 +71,13 @@ extern MemoryContext qc_ahead_context(QcAhead *ahead);
  */
 extern int	qc_ahead_room(QcAhead *ahead, const QcAheadCounts *counts);
 
+/*
+ * May a node read on, with that much in rows and answers?  What a row still
+ * needs of nodes below, whose answers are held no longer, must not be forgotten
+ * before it goes out.
+ */
+extern bool qc_ahead_has_memory(const QcAhead *ahead, Size row_bytes, int answers);
+
 /* An answer failed in a way that stops the statement: nothing more is asked ahead. */
 extern bool qc_ahead_stopped(const QcAhead *ahead);
 

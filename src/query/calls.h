@@ -37,6 +37,7 @@ typedef struct QcPlannedCall
 	FuncExpr   *call;
 	List	   *guards;			/* implicitly ANDed */
 	int			depth;			/* 1 + that of the calls in its arguments and guards */
+	int			times;			/* that it was met with these guards, or stronger ones */
 } QcPlannedCall;
 
 /*
@@ -64,7 +65,7 @@ extern void qc_collect_calls(QcCollect *in, Node *node);
 /* The same for each scan of a plan: calls whose arguments are Params only. */
 extern void qc_collect_plan_calls(QcCollect *in, Plan *plan);
 
-/* Is it among them, made at least as often? */
-extern bool qc_call_planned(List *calls, const QcPlannedCall *call);
+/* The one among them that is made at least as often; NULL: none. */
+extern QcPlannedCall *qc_call_planned(List *calls, const QcPlannedCall *call);
 
 #endif							/* QC_CALLS_H */

@@ -115,26 +115,27 @@ out_of_place(Node *node, QcCollect *in)
 	return expression_tree_walker(node, out_of_place, in);
 }
 
-bool
+QcPlannedCall *
 qc_call_planned(List *calls, const QcPlannedCall *call)
 {
 	ListCell   *cell;
 
 	foreach(cell, calls)
 	{
-		const QcPlannedCall *other = (const QcPlannedCall *) lfirst(cell);
+		QcPlannedCall *other = (QcPlannedCall *) lfirst(cell);
 
 		if (equal(other->call, call->call) &&
 			(other->guards == NIL || equal(other->guards, call->guards)))
-			return true;
+			return other;
 	}
-	return false;
+	return NULL;
 }
 
 static void
 add_call(QcCollect *in, FuncExpr *expr)
 {
 	QcPlannedCall *call;
+	QcPlannedCall *planned;
 	QcReplace	replace = {in, false};
 
 	if (contain_volatile_functions((Node *) expr->args) ||
@@ -152,8 +153,10 @@ add_call(QcCollect *in, FuncExpr *expr)
 	call->call = expr;
 	call->guards = in->guards;
 	call->depth = 1 + Max(depth_of((Node *) expr->args), depth_of((Node *) in->guards));
-	if (!qc_call_planned(in->calls, call))
-		in->calls = lappend(in->calls, call);
+	planned = qc_call_planned(in->calls, call);
+	if (planned == NULL)
+		in->calls = lappend(in->calls, planned = call);
+	planned->times++;
 }
 
 /* ---- what is evaluated only sometimes ---- */

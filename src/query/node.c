@@ -488,7 +488,7 @@ fill(QcPrefetchState *state)
 		state->room = qc_ahead_room(state->ahead, state->counts);
 	ask_first(state);
 	while (!state->ended && state->n < rows && (state->room > 0 || state->n == 0) &&
-		   (state->n == 0 || state->bytes < (Size) work_mem * 1024))
+		   qc_ahead_has_memory(state->ahead, state->bytes, state->n * state->ncalls))
 	{
 		if (nread >= 2 && head_is_ready(state))
 			break;

@@ -86,6 +86,12 @@ typedef struct QcSurgery
 extern Plan *qc_put_below(QcSurgery *surgery, Plan *child, List *calls,
 						  const QcConsumer *consumer, bool bounded);
 
+/* The column of *targets that an expression is; added if need be. */
+extern AttrNumber qc_column_of(List **targets, Node *expr);
+
+/* carry.c: what an aggregating node computes from its calls becomes columns of the node below. */
+extern void qc_carry(Plan *plan, List *calls, List *aggregates);
+
 /* Calls in the node's target list, quals or inner join's quals move to nodes above it. */
 extern Plan *qc_split(QcSurgery *surgery, Plan *plan, const QcConsumer *consumer);
 

@@ -61,8 +61,8 @@ is_leaf(Node *node)
 }
 
 /* The column of *targets that a leaf is; added if need be. */
-static AttrNumber
-column_of(List **targets, Node *leaf)
+AttrNumber
+qc_column_of(List **targets, Node *leaf)
 {
 	ListCell   *cell;
 	TargetEntry *target;
@@ -82,7 +82,7 @@ flatten(Node *node, List **targets)
 	if (node == NULL)
 		return NULL;
 	if (is_leaf(node))
-		return (Node *) outer_column(column_of(targets, node), node);
+		return (Node *) outer_column(qc_column_of(targets, node), node);
 	return expression_tree_mutator(node, flatten, targets);
 }
 
@@ -326,9 +326,9 @@ add_place(Plan *plan, List **leaves, AttrNumber *ctid, AttrNumber *tableoid)
 {
 	Index		rti = ((Scan *) plan)->scanrelid;
 
-	*ctid = column_of(leaves, (Node *) makeVar(rti, SelfItemPointerAttributeNumber, TIDOID,
+	*ctid = qc_column_of(leaves, (Node *) makeVar(rti, SelfItemPointerAttributeNumber, TIDOID,
 											   -1, InvalidOid, 0));
-	*tableoid = column_of(leaves, (Node *) makeVar(rti, TableOidAttributeNumber, OIDOID,
+	*tableoid = qc_column_of(leaves, (Node *) makeVar(rti, TableOidAttributeNumber, OIDOID,
 												   -1, InvalidOid, 0));
 }
 

@@ -163,12 +163,16 @@ on_aggregate(QcSurgery *surgery, Plan *plan, const QcConsumers *of, const QcCons
 	List	   *leaves = pull_var_clause((Node *) list_make2(plan->targetlist, plan->qual),
 										 PVC_INCLUDE_AGGREGATES | PVC_INCLUDE_WINDOWFUNCS |
 										 PVC_INCLUDE_PLACEHOLDERS);
+	List	   *aggregates = NIL;
 	ListCell   *cell;
 
 	foreach(cell, leaves)
 		if (IsA(lfirst(cell), Aggref) || IsA(lfirst(cell), WindowFunc))
-			qc_collect_calls(&in, (Node *) lfirst(cell));
+			aggregates = lappend(aggregates, lfirst(cell));
+	qc_collect_calls(&in, (Node *) aggregates);
 	put_below_left(surgery, plan, &in, &of->left, false);
+	if (in.calls != NIL)
+		qc_carry(plan, in.calls, aggregates);
 	return qc_split(surgery, plan, consumer);
 }
 

@@ -295,6 +295,22 @@ shape('window partition', 'SELECT id, count(*) OVER (PARTITION BY (f(body)).labe
 shape('window argument', 'SELECT id, lag((f(body)).label) OVER (ORDER BY id) FROM t', 199, @many, requests => 200);
 shape('call over a window function', "SELECT id, f(lag(body) OVER (ORDER BY id)) FROM t", 199, @many);
 shape('window frame', "SELECT id, count(*) FILTER (WHERE h(body) = 'red') OVER (ORDER BY id ROWS 3 PRECEDING) FROM t", 200, @many);
+shape('FILTER of a field', 'SELECT max((f(body)).label) FILTER (WHERE id <= 50), max((f(body)).label) FILTER (WHERE id > 150) FROM t', 100, @many);
+shape('FILTER of a record', 'SELECT count(f(body)) FILTER (WHERE id <= 50) FROM t', 50, @many);
+shape('the same call under a condition and in an arm that is not looked at',
+	"SELECT max(CASE WHEN id <= 50 THEN h(body) END), string_agg(CASE cat WHEN 3 THEN h(body) END, ',' ORDER BY id) FROM t", 65);
+shape('the same call under two conditions, one of them volatile',
+	"SELECT string_agg(CASE WHEN id <= 50 THEN h(body) END, ',' ORDER BY id), string_agg(CASE WHEN random() < 2 THEN h(body) END, ',' ORDER BY id) FROM t", 200);
+shape('the same call under a condition and without',
+	"SELECT string_agg(CASE WHEN id <= 50 THEN h(body) END, ',' ORDER BY id), string_agg(h(body), ',' ORDER BY id) FROM t", 200, @many);
+shape('ordered-set aggregate', "SELECT cat, mode() WITHIN GROUP (ORDER BY h(body)) FROM t GROUP BY cat", 200, @many);
+shape('DISTINCT in an aggregate', "SELECT cat, count(DISTINCT h(body)) FROM t GROUP BY cat", 200, @many);
+shape('the same within and without', "SELECT h(min(h(body))), h(max(body)) FROM t", undef, @many);
+shape('partial aggregates of partitions', "SET enable_partitionwise_aggregate = on; SELECT count(*) FILTER (WHERE h(body) = 'red'), max(h(body)) FROM p; RESET enable_partitionwise_aggregate", 200);
+shape('window of records', 'SELECT id, lag(f(body)) OVER (PARTITION BY cat ORDER BY id), lead(f(body)) OVER (ORDER BY id) FROM t', 200, @many);
+shape('window with a condition', "SELECT id, count(*) FILTER (WHERE id <= 100 AND h(body) = 'red') OVER (), max(CASE WHEN id > 150 THEN h(body) END) OVER () FROM t", 150, @many);
+shape('windows over each other', "SELECT id, rank() OVER (ORDER BY h(body)), sum((f(body)).confidence) OVER (PARTITION BY cat ORDER BY id) > 1, lag(g(body)) OVER (ORDER BY body) FROM t",
+	399, @many, requests => 400);
 shape('window below LIMIT', "SELECT id, row_number() OVER (ORDER BY id), h(body) FROM t ORDER BY id LIMIT 10", 10);
 
 # ---- LIMIT and other early ends ----

@@ -227,6 +227,21 @@ sub all_quiet
 	$r = in_session($settings, "SELECT count(*) FROM many WHERE $h IS NOT NULL AND length($h) > 2 AND id % 4 = 0");
 	is($r->{requests}, 5000, 'little memory, WHERE: each text is asked once');
 
+	my %late = (
+		'window over all' => "SELECT id, count(*) FILTER (WHERE $h = 'red') OVER () FROM many WHERE id <= 3000",
+		'window partition' => "SELECT id, max(CASE WHEN id > 0 THEN $h END) OVER (PARTITION BY id % 2) FROM many WHERE id <= 3000",
+		'window of fields' => "SELECT id, max((qwen_classify(body, $labels)).label) OVER (), max((qwen_classify(body, $labels)).confidence) OVER () FROM many WHERE id <= 3000",
+		'groups on disk' => "SET enable_sort = off; SELECT id, body, max($h) FROM many WHERE id <= 3000 GROUP BY id, body",
+		'a call after a call' => "SELECT id, qwen_label(body || '!', ARRAY['cat','dog']), $h FROM many WHERE $h <> '' AND id <= 3000",
+		'a call of a call' => "SELECT id, qwen_label(body || $h, ARRAY['cat','dog']) FROM many WHERE id <= 3000");
+
+	for my $name (sort keys %late)
+	{
+		$r = in_session($settings, $late{$name});
+		is(scalar(() = $r->{out} =~ /^\d+\|/mg), 3000, "little memory, $name: the rows");
+		is($r->{requests}, $name =~ /a call/ ? 6000 : 3000, "little memory, $name: each text is asked once");
+	}
+
 	$r = in_session($settings, "BEGIN; DECLARE c CURSOR FOR SELECT id, $h FROM many; MOVE 15000 c;
 	  SELECT sum(total_bytes) FROM pg_backend_memory_contexts WHERE name LIKE 'qwen_classify%';
 	  SELECT sum(total_bytes) FROM pg_backend_memory_contexts; COMMIT");
