@@ -70,7 +70,8 @@ typedef struct QcItem
 
 	/* answered: a label, or a failure that is charged to the row */
 	char	   *label;			/* server encoding; NULL: none */
-	double		confidence;		/* NaN: none */
+	double		confidence;		/* as the server's numbers gave it; NaN: none */
+	double		shown;			/* what the row gets: the same, calibrated */
 	char	   *reason;			/* or NULL */
 	const char *source;			/* qc_source_name */
 	float4	   *top;			/* raw probabilities of all labels, in their order; or NULL */

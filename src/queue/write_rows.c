@@ -151,7 +151,7 @@ args_as_answered(QcArgs *args, QcItem **items, int n)
 	for (int i = 0; i < n; i++)
 	{
 		label[i] = items[i]->label;
-		confidence[i] = items[i]->confidence;
+		confidence[i] = items[i]->shown;
 		reason[i] = items[i]->reason;
 	}
 	qc_args_text(args, label, n);

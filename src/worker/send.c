@@ -305,6 +305,7 @@ take_verdict(QcFlight *flight, const QcVerdict *verdict, bool cut)
 	item->confidence = verdict->confidence;
 	item->reason = verdict->reason ? qc_utf8_to_server(verdict->reason) : NULL;
 	item->source = qc_source_name(verdict->source);
+	item->shown = qc_calibrated(work->calibration, item->source, item->confidence);
 	item->coverage = verdict->coverage;
 	if (work->task->keep && verdict->posterior != NULL)
 	{

@@ -47,7 +47,7 @@ qc_show_written(QcWork *work, const QcItem *item)
 	work->second[work->second_at % QC_RATE_SECONDS]++;
 	work->done++;
 	work->source = item->source;
-	if (!isnan(item->confidence) && item->confidence < work->task->accept_above)
+	if (!isnan(item->shown) && item->shown < work->task->accept_above)
 		work->undecided++;
 }
 

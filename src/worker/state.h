@@ -31,6 +31,7 @@
 #include "queue/read.h"
 #include "queue/write.h"
 #include "task/prompts.h"
+#include "trust/calibration.h"
 #include "worker/worker.h"
 
 #define QC_MOST_ENTRIES		200000	/* in memory: about 100 bytes each */
@@ -129,6 +130,7 @@ typedef struct QcWork
 	bool		target_stale;
 	QcEndpoint *endpoint;		/* pinned; NULL: none yet */
 	QcSitePrompt *prompt;
+	QcCalibration *calibration; /* NULL: none */
 	QcBudget	budget;
 
 	QcReady		live;

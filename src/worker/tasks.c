@@ -151,6 +151,15 @@ forget_work(QcWork *work)
 	MemoryContextDelete(work->cxt);
 }
 
+/* In a transaction: its map as it is now. */
+static void
+take_calibration(QcWork *work)
+{
+	qc_calibration_free(work->calibration);
+	work->calibration = NULL;
+	work->calibration = qc_calibration_read(work->task, work->cxt);
+}
+
 /* A task's row as it is now. */
 static void
 take_task(QcWork *work, QcTask *task)
@@ -167,6 +176,7 @@ take_task(QcWork *work, QcTask *task)
 		MemoryContextDelete(work->task->cxt);
 	}
 	work->task = task;
+	take_calibration(work);
 	work->again_at = 0;			/* whatever was wrong: try at once */
 	qc_backfill_forget(work);
 	if (!qc_work_takes(work))
@@ -309,6 +319,7 @@ resolve_endpoint(QcWork *work)
 	if (work->endpoint != NULL)
 		qc_endpoint_unpin(work->endpoint);
 	work->endpoint = endpoint;
+	take_calibration(work);		/* of another server, or model, it says nothing */
 	(void) qc_task_prompt(&work->prompt, qc_state.cxt, work->task, endpoint->codes);
 }
 
