@@ -878,4 +878,35 @@ COMMENT ON FUNCTION qwen.export(text) IS
 
 -- ==== trust: calibration ====
 
+-- item, value and a note: read them from top to bottom.
+CREATE FUNCTION qwen.calibrate(
+	task text,
+	OUT item text,
+	OUT value text,
+	OUT note text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_calibrate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+
+CREATE FUNCTION qwen.calibration_of(
+	task text,
+	OUT item text,
+	OUT value text,
+	OUT note text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_calibration_of'
+LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 15;
+
+-- A procedure: it commits every 1,000 rows.
+CREATE PROCEDURE qwen.recalibrate(task text)
+AS 'MODULE_PATHNAME', 'qwen_classify_recalibrate'
+LANGUAGE C;
+
+COMMENT ON FUNCTION qwen.calibrate(text) IS
+'fits what the server says of its sureness to what people said of reviewed rows; new rows show the result';
+COMMENT ON FUNCTION qwen.calibration_of(text) IS
+'is a task calibrated, by what, and what becomes of a number';
+COMMENT ON PROCEDURE qwen.recalibrate(text) IS
+'write calibrated confidences into the rows that are there, without a request';
+
 -- ==== trust: certificate, drift ====

@@ -246,3 +246,19 @@ qc_map_choose(const QcReviews *reviews, uint64_t seed, QcMap *map, QcChoice *cho
 	folds_free(&folds);
 	return status == QC_STAT_OK ? qc_map_fit(choice->method, reviews, map) : status;
 }
+
+QcStat
+qc_map_out_of_fold(QcMethod method, const QcReviews *reviews, uint64_t seed, double *told)
+{
+	Folds		folds;
+	QcStat		status;
+	int			i;
+
+	if (reviews->n < 0 || (unsigned) method >= QC_MAP_METHODS)
+		return QC_STAT_INPUT;
+	status = folds_make(&folds, reviews, seed) ? tell_out_of_fold(&folds, method) : QC_STAT_NO_MEMORY;
+	for (i = 0; i < reviews->n && status == QC_STAT_OK; i++)
+		told[i] = folds.told[method][i];
+	folds_free(&folds);
+	return status;
+}

@@ -46,4 +46,10 @@ extern double qc_log_loss(double p, bool right);
  */
 extern QcStat qc_map_choose(const QcReviews *reviews, uint64_t seed, QcMap *map, QcChoice *choice);
 
+/*
+ * What the method says of each row, told[n], when it was fitted without it: the
+ * same ten folds as qc_map_choose has for the seed.  Errors as of qc_map_fit.
+ */
+extern QcStat qc_map_out_of_fold(QcMethod method, const QcReviews *reviews, uint64_t seed, double *told);
+
 #endif							/* QC_TRUST_STATS_CHOOSE_H */

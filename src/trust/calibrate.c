@@ -1,0 +1,485 @@
+/*-------------------------------------------------------------------------
+ *
+ * calibrate.c
+ *	  qwen.calibrate: what people said of reviewed rows, made into a map.
+ *
+ * Audits count once, rows that were chosen for their scores by what they stand
+ * for.  How good the map is, is told of rows that it was not shown, and of audits
+ * alone: they are the fair sample.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "common/compat.h"
+#include "executor/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "common/board.h"
+#include "queue/own.h"
+#include "queue/rows.h"
+#include "trust/calibration.h"
+#include "trust/stats/choose.h"
+#include "trust/stats/score.h"
+
+#define LEVEL 0.95
+
+/* The answered rows of one version and one source. */
+typedef struct QcAnswered
+{
+	int			n;
+	int			naudits;
+	int			nother;			/* answered, of another version or source, or without a number */
+	char	   *source;			/* NULL: no row */
+	double	   *p;
+	bool	   *right;
+	double	   *weight;
+	bool	   *audit;
+} QcAnswered;
+
+/* How well a confidence holds. */
+typedef struct QcHolds
+{
+	bool		known;
+	bool		slope_known;
+	QcMeasure	loss;
+	QcMeasure	slope;
+} QcHolds;
+
+/* ---- saying it ---- */
+
+static void
+say(QcRows *rows, const char *item, const char *value, const char *note)
+{
+	Datum		values[3];
+	bool		nulls[3] = {false, value == NULL, note == NULL};
+
+	values[0] = CStringGetTextDatum(item);
+	values[1] = value ? CStringGetTextDatum(value) : (Datum) 0;
+	values[2] = note ? CStringGetTextDatum(note) : (Datum) 0;
+	tuplestore_putvalues(rows->store, rows->desc, values, nulls);
+}
+
+static void
+check(QcStat status)
+{
+	if (status == QC_STAT_NO_MEMORY)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	if (status != QC_STAT_OK)
+		elog(ERROR, "could not fit a map to the reviews: status %d", (int) status);
+}
+
+/* ---- reviews ---- */
+
+static void
+settle(const QcTask *task)
+{
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_run(&own,
+			   "UPDATE qwen.review_row AS v SET human = a.label, reviewer = a.author, reviewed_at = a.at "
+			   "FROM qwen.annotation AS a WHERE v.task = $1 AND a.task = v.task AND a.k = v.k AND a.kx = v.kx "
+			   "AND a.kind = 'person' AND a.text_hash = v.text_hash AND v.human IS DISTINCT FROM a.label",
+			   SPI_OK_UPDATE);
+	qc_own_end(&own);
+}
+
+static double
+float8_at(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col, &isnull);
+
+	return isnull ? NAN : DatumGetFloat8(value);
+}
+
+static bool
+bool_at(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+/* Columns: p, right, weight, audit, source, of this version; the latest first. */
+static void
+read_answered(const QcTask *task, QcAnswered *a)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	QcOwn		own;
+	uint64		n;
+
+	memset(a, 0, sizeof(*a));
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_int4(&own, task->version);
+	qc_own_run(&own, "SELECT confidence, human = label, CASE WHEN role = 'audit' THEN 1 ELSE 1 / prob END, "
+			   "role = 'audit', source, version = $2 AND confidence BETWEEN 0 AND 1 AND prob > 0 "
+			   "FROM qwen.review_row WHERE task = $1 AND human IS NOT NULL "
+			   "ORDER BY reviewed_at DESC NULLS LAST, k, kx", SPI_OK_SELECT);
+	n = SPI_processed;
+	a->p = MemoryContextAllocHuge(cxt, sizeof(double) * (n + 1));
+	a->weight = MemoryContextAllocHuge(cxt, sizeof(double) * (n + 1));
+	a->right = MemoryContextAllocHuge(cxt, n + 1);
+	a->audit = MemoryContextAllocHuge(cxt, n + 1);
+	for (uint64 row = 0; row < n; row++)
+	{
+		char	   *source = bool_at(row, 6) ? qc_own_text_at(row, 5, cxt) : NULL;
+
+		if (a->source == NULL)
+			a->source = source;
+		if (source == NULL || strcmp(source, a->source) != 0)
+		{
+			a->nother++;
+			continue;
+		}
+		a->p[a->n] = float8_at(row, 1);
+		a->right[a->n] = bool_at(row, 2);
+		a->weight[a->n] = float8_at(row, 3);
+		a->audit[a->n] = bool_at(row, 4);
+		a->naudits += a->audit[a->n++];
+	}
+	qc_own_end(&own);
+}
+
+/* What the numbers are where no review says it; an error if no row has one. */
+static char *
+source_of_rows(const QcTask *task)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	char	   *source;
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_int4(&own, task->version);
+	qc_own_run(&own, "SELECT source FROM qwen.result WHERE task = $1 AND version = $2 "
+			   "AND confidence IS NOT NULL LIMIT 1", SPI_OK_SELECT);
+	source = SPI_processed > 0 ? qc_own_text_at(0, 1, cxt) : NULL;
+	qc_own_end(&own);
+	if (source == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("task \"%s\" has no labelled row with a confidence yet", task->name),
+				 errdetail("A calibration is of the numbers that a server gives with version %d of the task.",
+						   task->version),
+				 errhint("Label rows first: SELECT qwen.backfill(%s, max_rows => 100).",
+						 quote_literal_cstr(task->name))));
+	return source;
+}
+
+/* ---- how good it is ---- */
+
+/* Of the audits: what p says against what people said. */
+static QcHolds
+holds(const QcAnswered *a, const double *p, uint64 seed)
+{
+	double	   *told = palloc(sizeof(double) * (a->n + 1));
+	bool	   *right = palloc(a->n + 1);
+	QcHolds		h = {0};
+	QcMeasure	shift;
+	int			n = 0;
+
+	for (int i = 0; i < a->n; i++)
+		if (a->audit[i])
+		{
+			told[n] = p[i];
+			right[n++] = a->right[i];
+		}
+	h.known = qc_score_log_loss(told, right, n, LEVEL, seed, &h.loss) == QC_STAT_OK;
+	h.slope_known = qc_score_slope(told, right, n, LEVEL, &h.slope, &shift) == QC_STAT_OK;
+	return h;
+}
+
+static void
+say_holds(QcRows *rows, const char *when, const QcHolds *h, const char *note)
+{
+	if (h->known)
+		say(rows, psprintf("log-loss %s", when),
+			psprintf("%.3f (%.3f to %.3f)", h->loss.value, h->loss.lo, h->loss.hi), note);
+}
+
+static void
+say_slope(QcRows *rows, const char *when, const QcHolds *h, const char *note)
+{
+	if (h->slope_known)
+		say(rows, psprintf("slope %s", when),
+			psprintf("%.2f (se %.2f)", h->slope.value, h->slope.se), note);
+}
+
+/* ---- storing ---- */
+
+static char *
+params_text(const QcMap *map)
+{
+	StringInfoData s;
+
+	initStringInfo(&s);
+	for (int i = 0; i < map->nparams; i++)
+		appendStringInfo(&s, "%c%.17g", i ? ',' : '{', map->params[i]);
+	appendStringInfoChar(&s, '}');
+	return s.data;
+}
+
+static void
+append_number(StringInfo json, const char *name, double value)
+{
+	if (isfinite(value))
+		appendStringInfo(json, ", \"%s\": %.6g", name, value);
+}
+
+static char *
+metrics_json(const QcAnswered *a, const QcChoice *choice, const QcHolds *before, const QcHolds *after)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"reviews\": %d, \"audits\": %d", a->n, a->naudits);
+	append_number(&json, "log_loss_raw_weighted", choice->raw_log_loss);
+	append_number(&json, "log_loss_weighted", choice->log_loss[choice->method]);
+	append_number(&json, "brier_weighted", choice->brier);
+	append_number(&json, "log_loss_before", before->known ? before->loss.value : NAN);
+	append_number(&json, "log_loss_after", after->known ? after->loss.value : NAN);
+	append_number(&json, "slope_before", before->slope_known ? before->slope.value : NAN);
+	append_number(&json, "slope_after", after->slope_known ? after->slope.value : NAN);
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+static void
+store(const QcTask *task, const QcAnswered *a, const QcMap *map, const char *method, const char *metrics)
+{
+	char	   *server = qc_calibration_server(task);
+	QcOwn		own;
+
+	if (qc_task_lock(task->id, AccessShareLock) != task->version)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("task \"%s\" changed while its reviews were read", task->name),
+				 errhint("Type the same again.")));
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_int4(&own, task->version);
+	qc_own_text(&own, server);
+	qc_own_text(&own, a->source);
+	qc_own_text(&own, method);
+	qc_own_text(&own, params_text(map));
+	qc_own_int4(&own, a->n);
+	qc_own_text(&own, metrics);
+	qc_own_run(&own, "INSERT INTO qwen.calibration AS c (task, version, server, source, method, params, n, metrics) "
+			   "VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.float8[], $7, $8::pg_catalog.jsonb) "
+			   "ON CONFLICT (task) DO UPDATE SET version = excluded.version, server = excluded.server, "
+			   "source = excluded.source, method = excluded.method, params = excluded.params, "
+			   "n = excluded.n, metrics = excluded.metrics, fitted_at = pg_catalog.now()", SPI_OK_INSERT);
+	qc_own_end(&own);
+	qc_board_config_changes();
+}
+
+/* ---- qwen.calibrate ---- */
+
+/* From how many reviews on there is a better method; 0: there is none. */
+static int
+next_at(int n)
+{
+	static const int steps[] = {20, 50, 200, 1000};
+
+	for (int i = 0; i < (int) lengthof(steps); i++)
+		if (n < steps[i])
+			return steps[i];
+	return 0;
+}
+
+static const char *
+method_words(const char *method)
+{
+	if (strcmp(method, "prior") == 0)
+		return "a guess: models are too sure, by a temperature of 1.7";
+	if (strcmp(method, "temp") == 0)
+		return "how steep the numbers are";
+	if (strcmp(method, "platt") == 0)
+		return "how steep the numbers are, and a shift";
+	if (strcmp(method, "beta") == 0)
+		return "steepness at both ends, and a shift";
+	return "any rising curve";
+}
+
+static void
+say_reviews(QcRows *rows, const QcAnswered *a)
+{
+	say(rows, "reviews", psprintf("%d", a->n),
+		a->n == 0 ? NULL : a->naudits == a->n ? "all of them audits" :
+		psprintf("%d audits, %d chosen by their scores and weighted", a->naudits, a->n - a->naudits));
+	say(rows, "source", a->source, "of the numbers");
+	if (a->nother > 0)
+		say(rows, "left out", psprintf("%d", a->nother),
+			"of another version or source, or without a number");
+}
+
+static void
+say_next(QcRows *rows, const QcTask *task, int n)
+{
+	int			at = next_at(n);
+	char	   *name = quote_literal_cstr(task->name);
+
+	say(rows, "rows there", "as they are", psprintf("CALL qwen.recalibrate(%s);", name));
+	if (at > 0)
+		say(rows, "next", psprintf("%d more reviews", at - n),
+			psprintf("SELECT * FROM qwen.review(%s, %d);", name, Min(at - n, 20)));
+	else
+		say(rows, "next", "enough reviews", "again after the task or the model changed");
+}
+
+static void
+say_quality(QcRows *rows, const QcAnswered *a, const QcHolds *before, const QcHolds *after)
+{
+	bool		better = before->known && after->known && after->loss.value < before->loss.value;
+
+	say_holds(rows, "before", before, psprintf("of %d audits; 0 would be perfect", a->naudits));
+	say_holds(rows, "after", after, better ? "of rows that the map had not seen (10 folds)" :
+			  "of rows that the map had not seen: no better on so few");
+	say_slope(rows, "before", before, "1 is right; below it the numbers are too sure");
+	say_slope(rows, "after", after, "of rows that the map had not seen");
+	if (!after->known)
+		say(rows, "log-loss", NULL, "no audit among the reviews, so no fair sample");
+}
+
+static void
+fit(QcRows *rows, const QcTask *task, QcAnswered *a)
+{
+	QcReviews	reviews = {a->n, a->p, NULL, a->right, a->weight};
+	QcHolds		before = {0};
+	QcHolds		after = {0};
+	QcChoice	choice;
+	QcMap		map;
+	const char *method;
+
+	check(qc_map_choose(&reviews, (uint64) task->id, &map, &choice));
+	if (choice.calibrated)
+	{
+		double	   *told = palloc(sizeof(double) * a->n);
+
+		check(qc_map_out_of_fold(choice.method, &reviews, (uint64) task->id, told));
+		before = holds(a, a->p, (uint64) task->id);
+		after = holds(a, told, (uint64) task->id);
+	}
+	method = qc_calibration_method(choice.method, choice.calibrated);
+	store(task, a, &map, method, metrics_json(a, &choice, &before, &after));
+	qc_map_free(&map);
+	say(rows, "method", method, method_words(method));
+	say_reviews(rows, a);
+	if (choice.calibrated)
+		say_quality(rows, a, &before, &after);
+	say(rows, "new rows", "calibrated", "qwen.result keeps the server's numbers");
+	say_next(rows, task, a->n);
+}
+
+PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_calibrate);
+
+Datum
+qwen_classify_calibrate(PG_FUNCTION_ARGS)
+{
+	QcTask	   *task = qc_task_argument(fcinfo, 0);
+	QcAnswered	answered;
+	QcRows		rows;
+
+	qc_task_check_owner(task);
+	qc_calibration_check_kept(task);
+	qc_rows_begin(&rows, fcinfo);
+	settle(task);
+	read_answered(task, &answered);
+	if (answered.source == NULL)
+		answered.source = source_of_rows(task);
+	fit(&rows, task, &answered);
+	return (Datum) 0;
+}
+
+/* ---- qwen.calibration_of ---- */
+
+/* The worker's last rows have another kind of number; NULL: no. */
+static char *
+other_source(const QcTask *task, const QcCalibration *c)
+{
+	QcBoardTask place;
+
+	if (!qc_board_task_read(MyDatabaseId, task->id, &place) || place.source[0] == '\0' ||
+		strcmp(place.source, c->source) == 0)
+		return NULL;
+	return psprintf("it was fitted to numbers of source %s, and rows come with %s now", c->source, place.source);
+}
+
+static char *
+bar(double share)
+{
+	char	   *s = palloc0(41);
+
+	memset(s, '#', (size_t) rint(Min(Max(share, 0), 1) * 40));
+	return s;
+}
+
+static void
+say_map(QcRows *rows, const QcCalibration *c)
+{
+	static const double raws[] = {0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999};
+
+	for (int i = 0; i < (int) lengthof(raws); i++)
+	{
+		double		p = qc_map_apply(&c->map, raws[i], 0);
+
+		say(rows, psprintf("raw %g", raws[i]), psprintf("%.3f", p), bar(p));
+	}
+}
+
+static void
+say_state(QcRows *rows, const QcTask *task, const QcCalibration *c)
+{
+	char	   *name = quote_literal_cstr(task->name);
+	char	   *source = c ? other_source(task, c) : NULL;
+	char	   *why = c && c->stale ? c->stale : source;
+
+	if (c == NULL)
+		say(rows, "state", "uncalibrated", "rows show the server's numbers");
+	else if (why != NULL)
+		say(rows, "state", "stale", why);
+	else if (strcmp(c->method, "prior") == 0)
+		say(rows, "state", "uncalibrated", "the shipped guess is applied; 20 reviews make a map");
+	else
+		say(rows, "state", "active", "new rows show calibrated numbers");
+	if (why != NULL)
+		say(rows, "new rows", "raw", "they show the server's numbers");
+	if (c == NULL || why != NULL)
+		say(rows, "next", "calibrate", psprintf("SELECT * FROM qwen.calibrate(%s);", name));
+}
+
+PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_calibration_of);
+
+Datum
+qwen_classify_calibration_of(PG_FUNCTION_ARGS)
+{
+	QcTask	   *task = qc_task_argument(fcinfo, 0);
+	QcCalibration *c;
+	QcRows		rows;
+
+	if (!qc_task_visible(task))
+		qc_task_check_owner(task);
+	qc_rows_begin(&rows, fcinfo);
+	c = qc_calibration_read(task, CurrentMemoryContext);
+	say_state(&rows, task, c);
+	if (c == NULL)
+		return (Datum) 0;
+	say(&rows, "method", c->method, method_words(c->method));
+	say(&rows, "reviews", psprintf("%d", c->n), NULL);
+	say(&rows, "fitted", psprintf("%.19s", timestamptz_to_str(c->fitted_at)),
+		psprintf("version %d, server %s, source %s", c->version, c->server, c->source));
+	if (qc_map_valid(&c->map))
+		say_map(&rows, c);
+	return (Datum) 0;
+}

@@ -1,0 +1,429 @@
+/*-------------------------------------------------------------------------
+ *
+ * recalibrate.c
+ *	  CALL qwen.recalibrate(task): calibrated confidences for the rows that are there.
+ *
+ * In the order of the keys in qwen.result, so many rows a transaction.  A row is
+ * locked, then it is looked whether its label is somebody's, then it is
+ * written if text and label are still what the model answered.  Nobody is
+ * waited for: rows that are locked have a second turn at the end.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "common/compat.h"
+#include "executor/spi.h"
+#include "nodes/parsenodes.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "queue/own.h"
+#include "queue/write_rows.h"
+#include "trust/calibration.h"
+
+PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_recalibrate);
+
+#define AT_ONCE		1000
+
+/* More rows that somebody holds are left; they are told. */
+#define MOST_HELD	100000
+
+/* Milliseconds before the rows that were locked have their second turn. */
+#define PAUSE		200
+
+typedef struct QcRewrite
+{
+	MemoryContext cxt;			/* what outlives a batch */
+	MemoryContext batch_cxt;
+	int32		task;
+	int32		version;
+	const QcCalibration *calibration;
+	int64		k;				/* after this key */
+	char	   *kx;				/* NULL: from the beginning */
+	QcItem	   *held;			/* locked by somebody */
+	int			nheld;
+	int			room;
+	int64		written;
+	int64		left;			/* were locked twice */
+} QcRewrite;
+
+/* ---- our tables ---- */
+
+/* Of the columns k, kx, text_hash, label, confidence. */
+static void
+fill(const QcRewrite *rw, QcItem *item, uint64 row)
+{
+	bool		isnull;
+	char	   *kx = qc_own_text_at(row, 2, rw->batch_cxt);
+	Datum		raw = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 5, &isnull);
+
+	item->k = qc_own_int8_at(row, 1, &isnull);
+	item->kx = kx != NULL && kx[0] != '\0' ? kx : NULL;
+	item->hash = qc_own_int8_at(row, 3, &isnull);
+	item->label = qc_own_text_at(row, 4, rw->batch_cxt);
+	item->confidence = DatumGetFloat8(raw);
+	item->shown = qc_calibrated(rw->calibration, rw->calibration->source, item->confidence);
+}
+
+static int
+read_batch(const QcRewrite *rw, QcItem *items)
+{
+	QcOwn		own;
+	int			n;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, rw->task);
+	qc_own_int4(&own, rw->version);
+	qc_own_text(&own, rw->calibration->source);
+	qc_own_int8(&own, rw->k);
+	qc_own_text(&own, rw->kx);
+	qc_own_int8(&own, AT_ONCE);
+	qc_own_run(&own, psprintf("SELECT k, kx, text_hash, label, confidence FROM qwen.result "
+							  "WHERE task = $1 AND version = $2 AND source = $3 AND confidence IS NOT NULL%s "
+							  "ORDER BY k, kx LIMIT $6", rw->kx ? " AND (k, kx) > ($4, $5)" : ""), SPI_OK_SELECT);
+	n = (int) SPI_processed;
+	for (int i = 0; i < n; i++)
+		fill(rw, &items[i], i);
+	qc_own_end(&own);
+	return n;
+}
+
+/* The same of rows that were locked: their result may have changed since. */
+static int
+read_held(const QcRewrite *rw, QcItem **held, int nheld, QcItem *items)
+{
+	QcOwn		own;
+	int			n;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, rw->task);
+	qc_own_keys(&own, held, nheld);
+	qc_own_int4(&own, rw->version);
+	qc_own_text(&own, rw->calibration->source);
+	qc_own_run(&own, "SELECT t.k, t.kx, t.text_hash, t.label, t.confidence FROM qwen.result AS t "
+			   "JOIN unnest($2, $3, $4) AS r(i, k, kx) ON t.k = r.k AND t.kx = r.kx "
+			   "WHERE t.task = $1 AND t.version = $5 AND t.source = $6 AND t.confidence IS NOT NULL "
+			   "ORDER BY t.k, t.kx", SPI_OK_SELECT);
+	n = (int) SPI_processed;
+	for (int i = 0; i < n; i++)
+		fill(rw, &items[i], i);
+	qc_own_end(&own);
+	return n;
+}
+
+/*
+ * Whose label is it?  Asked under the rows' locks: an annotation is written by
+ * the transaction that changes the row.
+ */
+static void
+drop_annotated(int32 task, QcItem **items, int n)
+{
+	QcOwn		own;
+	int64	   *hash = palloc(sizeof(int64) * n);
+
+	for (int i = 0; i < n; i++)
+		hash[i] = items[i]->hash;
+	qc_own_begin(&own);
+	qc_own_int4(&own, task);
+	qc_own_keys(&own, items, n);
+	qc_own_int8s(&own, hash, n);
+	qc_own_run(&own, "SELECT r.i FROM unnest($2, $3, $4, $5) AS r(i, k, kx, h) "
+			   "JOIN qwen.annotation AS a ON a.task = $1 AND a.k = r.k AND a.kx = r.kx AND a.text_hash = r.h",
+			   SPI_OK_SELECT);
+	for (uint64 row = 0; row < SPI_processed; row++)
+		items[qc_own_ordinal(row)]->outcome = QC_DROPPED;
+	qc_own_end(&own);
+}
+
+/* ---- the task's table ---- */
+
+static char *
+update_sql(const QcTarget *t)
+{
+	static const char *const more[] = {"h", "label", "conf"};
+	const char *type = format_type_extended(getBaseType(get_atttype(t->relid, t->confidence)), -1,
+											FORMAT_TYPE_FORCE_QUALIFY);
+
+	return psprintf("UPDATE %s AS s SET %s = r.conf::%s FROM %s WHERE %s AND %s = r.h "
+					"AND s.%s::pg_catalog.text COLLATE pg_catalog.\"C\" = r.label "
+					"AND s.%s::pg_catalog.float8 IS DISTINCT FROM r.conf::%s::pg_catalog.float8 "
+					"RETURNING r.i",
+					qc_table_sql(t), t->confidence_sql, type, qc_batch_sql(t, more, lengthof(more)),
+					t->join_sql, t->hash_sql, t->label_sql, t->confidence_sql, type);
+}
+
+/* The flag is down again whatever the owner's triggers throw. */
+static int
+run_update(const char *sql, QcArgs *args)
+{
+	int			rc;
+
+	qc_writing_back = true;
+	PG_TRY();
+	{
+		rc = SPI_execute_plan(qc_plan(sql, args), args->value, NULL, false, 0);
+	}
+	PG_FINALLY();
+	{
+		qc_writing_back = false;
+	}
+	PG_END_TRY();
+	if (rc != SPI_OK_UPDATE_RETURNING)
+		elog(ERROR, "could not rewrite confidences: %s", SPI_result_code_string(rc));
+	return (int) SPI_processed;
+}
+
+static int
+update(const QcTarget *target, QcItem **items, int n)
+{
+	int64	   *hash = palloc(sizeof(int64) * n);
+	char	  **label = palloc(sizeof(char *) * n);
+	double	   *shown = palloc(sizeof(double) * n);
+	QcAsOwner	saved;
+	QcArgs		args = {0};
+	int			written;
+
+	if (n == 0)
+		return 0;
+	for (int i = 0; i < n; i++)
+	{
+		hash[i] = items[i]->hash;
+		label[i] = items[i]->label;
+		shown[i] = items[i]->shown;
+	}
+	qc_as_table_owner(&saved, target);
+	SPI_connect();
+	qc_args_keys(&args, target, items, n);
+	qc_args_int8(&args, hash, n);
+	qc_args_text(&args, label, n);
+	qc_args_float8(&args, shown, n);
+	written = run_update(update_sql(target), &args);
+	SPI_finish();
+	qc_as_before(&saved);
+	return written;
+}
+
+/* ---- one transaction ---- */
+
+/* Under the version lock, or what was fitted to is gone. */
+static QcTarget *
+open_target(const QcRewrite *rw)
+{
+	QcTask	   *task;
+
+	if (qc_task_lock(rw->task, AccessShareLock) != rw->version)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the task changed while its rows were rewritten"),
+				 errdetail(INT64_FORMAT " rows had been.", rw->written),
+				 errhint("SELECT * FROM qwen.calibration_of(...); shows what to do.")));
+	task = qc_task_by_id(rw->task);
+	qc_task_check_owner(task);
+	return qc_rows_open(task);
+}
+
+static int
+still_open(QcItem **items, int n, QcItem **open)
+{
+	int			nopen = 0;
+
+	for (int i = 0; i < n; i++)
+		if (items[i]->outcome == QC_NOT_WRITTEN)
+			open[nopen++] = items[i];
+	return nopen;
+}
+
+static void
+hold(QcRewrite *rw, const QcItem *item)
+{
+	if (rw->nheld == MOST_HELD)
+	{
+		rw->left++;
+		return;
+	}
+	if (rw->nheld == rw->room)
+	{
+		rw->room = Max(rw->room * 2, 256);
+		rw->held = rw->held ? repalloc(rw->held, sizeof(QcItem) * rw->room) :
+			MemoryContextAlloc(rw->cxt, sizeof(QcItem) * rw->room);
+	}
+	rw->held[rw->nheld] = (QcItem) {.k = item->k};
+	rw->held[rw->nheld++].kx = item->kx ? MemoryContextStrdup(rw->cxt, item->kx) : NULL;
+}
+
+static void
+rewrite(QcRewrite *rw, const QcTarget *target, QcItem *items, int n, bool again)
+{
+	QcItem	  **ref = palloc(sizeof(QcItem *) * (n + 1));
+	QcItem	  **open = palloc(sizeof(QcItem *) * (n + 1));
+	int			nopen;
+
+	for (int i = 0; i < n; i++)
+		ref[i] = &items[i];
+	qc_rows_skip_locked(target, ref, n);
+	for (int i = 0; i < n; i++)
+		if (items[i].outcome == QC_BLOCKED && again)
+			rw->left++;
+		else if (items[i].outcome == QC_BLOCKED)
+			hold(rw, &items[i]);
+	nopen = still_open(ref, n, open);
+	if (nopen == 0)
+		return;
+	drop_annotated(rw->task, open, nopen);
+	rw->written += update(target, open, still_open(open, nopen, open));
+}
+
+/* ---- the procedure ---- */
+
+/* False: that was the last. */
+static bool
+first_turn(QcRewrite *rw)
+{
+	QcItem	   *items = palloc0(sizeof(QcItem) * AT_ONCE);
+	const QcTarget *target = open_target(rw);
+	int			n = read_batch(rw, items);
+
+	rewrite(rw, target, items, n, false);
+	if (n == 0)
+		return false;
+	rw->k = items[n - 1].k;
+	rw->kx = MemoryContextStrdup(rw->cxt, items[n - 1].kx ? items[n - 1].kx : "");
+	return n == AT_ONCE;
+}
+
+static bool
+second_turn(QcRewrite *rw)
+{
+	QcItem	   *items = palloc0(sizeof(QcItem) * AT_ONCE);
+	QcItem	  **held = palloc(sizeof(QcItem *) * AT_ONCE);
+	const QcTarget *target = open_target(rw);
+	int			n = Min(rw->nheld, AT_ONCE);
+
+	for (int i = 0; i < n; i++)
+		held[i] = &rw->held[--rw->nheld];
+	n = n > 0 ? read_held(rw, held, n, items) : 0;
+	rewrite(rw, target, items, n, true);
+	return rw->nheld > 0;
+}
+
+static void
+run_turns(QcRewrite *rw, bool (*turn) (QcRewrite *rw))
+{
+	bool		more;
+
+	do
+	{
+		MemoryContext before = MemoryContextSwitchTo(rw->batch_cxt);
+
+		CHECK_FOR_INTERRUPTS();
+		qc_plans_trim();
+		PushActiveSnapshot(GetTransactionSnapshot());
+		more = turn(rw);
+		PopActiveSnapshot();
+		MemoryContextSwitchTo(before);
+		MemoryContextReset(rw->batch_cxt);
+		SPI_commit();
+		SPI_start_transaction();
+	} while (more);
+}
+
+static void
+pause_a_little(void)
+{
+	static uint32 event = 0;
+
+	if (event == 0)
+		event = qc_wait_event_new("QwenClassifyRecalibrate");
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, PAUSE, event);
+	ResetLatch(MyLatch);
+}
+
+static void
+check_calibration(const QcTask *task, const QcCalibration *c)
+{
+	char	   *hint = psprintf("Type: SELECT * FROM qwen.calibrate(%s).", quote_literal_cstr(task->name));
+
+	if (c == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("task \"%s\" is not calibrated", task->name), errhint("%s", hint)));
+	if (c->stale != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the calibration of task \"%s\" is stale: %s", task->name, c->stale),
+				 errhint("%s", hint)));
+}
+
+static void
+check_table(const QcTask *task)
+{
+	if (!OidIsValid(task->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("task \"%s\" is not attached to a table", task->name),
+				 errhint("Type: SELECT qwen.attach(%s, 'schema.table', input => 'column').",
+						 quote_literal_cstr(task->name))));
+	if (task->confidence_column == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the table of task \"%s\" has no column for the confidence", task->name),
+				 errhint("Detach it, and attach it with confidence => 'column'.")));
+}
+
+static void
+begin(QcRewrite *rw, FunctionCallInfo fcinfo)
+{
+	QcTask	   *task = qc_task_argument(fcinfo, 0);
+
+	qc_task_check_owner(task);
+	qc_calibration_check_kept(task);
+	check_table(task);
+	rw->task = task->id;
+	rw->version = task->version;
+	rw->calibration = qc_calibration_read(task, rw->cxt);
+	check_calibration(task, rw->calibration);
+}
+
+static void
+tell(const QcRewrite *rw)
+{
+	ereport(NOTICE, (errmsg(INT64_FORMAT " rows have a calibrated confidence now", rw->written)));
+	if (rw->left > 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " rows were locked by somebody and keep theirs", rw->left),
+				 errhint("Call it again.")));
+}
+
+Datum
+qwen_classify_recalibrate(PG_FUNCTION_ARGS)
+{
+	QcRewrite	rw = {0};
+
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		((CallContext *) fcinfo->context)->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("CALL qwen.recalibrate cannot run inside a transaction block"),
+				 errdetail("It commits every %d rows.", AT_ONCE),
+				 errhint("COMMIT first.")));
+	SPI_connect_ext(SPI_OPT_NONATOMIC);
+	rw.cxt = AllocSetContextCreate(PortalContext, "qwen_classify recalibrate", ALLOCSET_DEFAULT_SIZES);
+	rw.batch_cxt = AllocSetContextCreate(rw.cxt, "qwen_classify batch", ALLOCSET_DEFAULT_SIZES);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	begin(&rw, fcinfo);
+	PopActiveSnapshot();
+	run_turns(&rw, first_turn);
+	if (rw.nheld > 0)
+	{
+		pause_a_little();
+		run_turns(&rw, second_turn);
+	}
+	SPI_finish();
+	tell(&rw);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,201 @@
+# From the server's numbers to a confidence that people bear out: fits by the
+# number of reviews, what new rows show, when a calibration is stale, and the
+# rows that are there already.
+use strict;
+use warnings;
+use QwenTest;
+use Test::More;
+
+my $labels = "ARRAY['refund','bug','praise']";
+
+start_mock();
+my $node = start_node(preload => 1, conf => "qwen_classify.worker_idle_timeout = 60\n");
+server($node, 'qwen', url('vllm'));
+server($node, 'other', url('vllm'));
+
+sub labelled { return value($node, "SELECT count(*) FROM $_[0] WHERE label IS NOT NULL") }
+
+# A table of n labelled rows with a task of its name.
+sub table
+{
+	my ($name, $n, %opt) = @_;
+
+	$node->safe_psql('postgres',
+		"CREATE TABLE $name (id bigint PRIMARY KEY, body text, label text, confidence float8, reason text);"
+		  . "SELECT qwen.create_task('$name', $labels, server => 'qwen', with_reason => false"
+		  . ($opt{task} || '') . ');'
+		  . "SELECT qwen.attach('$name', '$name', 'body');"
+		  . "INSERT INTO $name (id, body) SELECT i, 'text ' || i FROM generate_series(1, $n) i");
+	ok(wait_until(sub { labelled($name) == $n }, "labels of $name"), "$n rows of $name are labelled");
+}
+
+# The machine is too sure: it is right with a probability of sigmoid(slope * logit + shift).
+sub review
+{
+	my ($name, $n, %opt) = @_;
+	my $slope = $opt{slope} || 0.4;
+	my $role = $opt{role} || 'audit';
+	my $prob = $opt{prob} || 1;
+
+	$node->safe_psql('postgres', <<"SQL");
+INSERT INTO qwen.review_row (task, k, kx, text_hash, role, prob, version, label, confidence,
+	coverage, source, human, reviewer, reviewed_at)
+SELECT task, k, kx, text_hash, '$role', $prob, r.version, r.label, confidence, coverage, r.source,
+	CASE WHEN abs(hashint8extended(k, 7) % 100000) / 1e5 < 1 / (1 + ((1 - confidence) / confidence) ^ $slope)
+		THEN r.label ELSE (SELECT l FROM unnest($labels) l WHERE l <> r.label LIMIT 1) END, 'anna', now()
+FROM qwen.result r JOIN qwen.task t ON t.id = r.task
+WHERE t.name = '$name' AND NOT EXISTS (SELECT FROM qwen.review_row v WHERE v.task = r.task AND v.k = r.k)
+ORDER BY hashint8extended(k, 1) LIMIT $n
+SQL
+}
+
+sub item
+{
+	my ($function, $name, $item) = @_;
+
+	return value($node, "SELECT value FROM qwen.$function('$name') WHERE item = '$item'");
+}
+
+sub fitted { return value($node, "SELECT c.$_[1] FROM qwen.calibration c JOIN qwen.task t ON t.id = c.task WHERE t.name = '$_[0]'") }
+
+table('ticket', 1500);
+
+subtest 'the method follows the number of reviews' => sub {
+	is(item('calibration_of', 'ticket', 'state'), 'uncalibrated', 'nothing yet');
+	review('ticket', 19);
+	is(item('calibrate', 'ticket', 'method'), 'prior', '19 reviews: the prior');
+	cmp_ok(abs(item('calibration_of', 'ticket', 'raw 0.9') - 1 / (1 + (0.1 / 0.9)**0.6)), '<', 0.001,
+		'which is a temperature of 1.7');
+	is(item('calibration_of', 'ticket', 'state'), 'uncalibrated', 'and is called uncalibrated');
+	is(item('calibrate', 'ticket', 'next'), '1 more reviews', 'it says how many are wanted');
+	review('ticket', 1);
+	is(item('calibrate', 'ticket', 'method'), 'temp', '20: a temperature');
+	is(item('calibration_of', 'ticket', 'state'), 'active', 'it is applied');
+	review('ticket', 30);
+	is(item('calibrate', 'ticket', 'method'), 'platt', '50: slope and shift');
+	is(item('calibrate', 'ticket', 'reviews'), '50', 'all are counted');
+	review('ticket', 150);
+	like(item('calibrate', 'ticket', 'method'), qr/^(platt|beta)$/, '200: one of two');
+	review('ticket', 800);
+	like(item('calibrate', 'ticket', 'method'), qr/^(platt|beta|isotonic)$/, '1,000: one of three');
+	is(item('calibrate', 'ticket', 'next'), 'enough reviews', 'that is enough');
+};
+
+subtest 'what was fitted is what was put in' => sub {
+	my $c = item('calibration_of', 'ticket', 'raw 0.9');
+
+	cmp_ok(abs($c - 1 / (1 + (0.1 / 0.9)**0.4)), '<', 0.06, "raw 0.9 is $c: near the truth of 0.707");
+	my ($before) = item('calibrate', 'ticket', 'log-loss before') =~ /^([\d.]+) \([\d.]+ to [\d.]+\)$/;
+	my ($after) = item('calibrate', 'ticket', 'log-loss after') =~ /^([\d.]+) \([\d.]+ to [\d.]+\)$/;
+	cmp_ok($after, '<', $before, 'the log-loss falls, with intervals beside');
+	my ($slope) = item('calibrate', 'ticket', 'slope before') =~ /^(-?[\d.]+) \(se [\d.]+\)$/;
+	cmp_ok(abs($slope - 0.4), '<', 0.25, "the slope before is $slope: too sure");
+	($slope) = item('calibrate', 'ticket', 'slope after') =~ /^(-?[\d.]+) \(se [\d.]+\)$/;
+	cmp_ok(abs($slope - 1), '<', 0.5, "after it is $slope");
+	is(value($node, "SELECT max(length(item)) + max(length(value)) + max(length(note)) <= 92 FROM qwen.calibrate('ticket')"),
+		't', 'and fits a screen of 100 columns');
+	is(value($node, "SELECT max(length(item)) + max(length(value)) + max(length(note)) <= 92 FROM qwen.calibration_of('ticket')"),
+		't', 'as the other does');
+};
+
+subtest 'rows' => sub {
+	my $raw = "SELECT count(*) FROM ticket t JOIN qwen.result r ON r.k = t.id JOIN qwen.task k ON k.id = r.task AND k.name = 'ticket'";
+
+	is(value($node, "$raw WHERE t.confidence = r.confidence"), 1500, 'rows that were there show what they did');
+	$node->safe_psql('postgres', "INSERT INTO ticket (id, body) SELECT i, 'text ' || i FROM generate_series(2001, 2100) i");
+	ok(wait_until(sub { labelled('ticket') == 1600 }, 'new labels'), 'new rows are labelled');
+	is(value($node, "$raw WHERE t.id > 2000 AND t.confidence < r.confidence"), 100,
+		'they show less than the server said, and the result keeps that');
+	is(value($node, "SELECT count(*) FROM ticket t WHERE id > 2000 AND confidence < 0.7") > 0, 1, 'some are below 0.7 now');
+	is(value($node, "SELECT undecided = (SELECT count(*) FROM ticket WHERE confidence < 0.7) FROM qwen.progress WHERE task = 'ticket'"),
+		't', 'and are counted as undecided') or diag value($node, "SELECT undecided, (SELECT count(*) FROM ticket WHERE confidence < 0.7) FROM qwen.progress");
+
+	$node->safe_psql('postgres', "UPDATE ticket SET label = CASE label WHEN 'bug' THEN 'praise' ELSE 'bug' END WHERE id = 1");
+	$node->safe_psql('postgres', "UPDATE ticket SET confidence = 1 WHERE id = 2; UPDATE ticket SET label = label, reason = 'hand', confidence = 1 WHERE id = 3");
+	mock_reset();
+	my $r = run_sql($node, "CALL qwen.recalibrate('ticket')");
+	is($r->{rc}, 0, 'recalibrate') or diag $r->{err};
+	like($r->{err}, qr/149\d rows have a calibrated confidence now/, 'says how many it wrote');
+	is(mock_stats()->{requests}, 0, 'no request was sent') or diag explain mock_stats();
+	is(value($node, "$raw WHERE t.id > 3 AND t.id <= 1500 AND t.confidence < r.confidence"), 1497, 'the others are calibrated now');
+	is(value($node, "SELECT confidence FROM ticket WHERE id = 1"), 1, "a person's row is as it was");
+	is(value($node, "SELECT count(*) FROM qwen.annotation a JOIN qwen.task k ON k.id = a.task AND k.name = 'ticket' WHERE a.k > 3"), 0,
+		'nothing of it counts as a decision about a text');
+	is(value($node, "SELECT count(*) FROM qwen.queue"), 0, 'and nothing is queued');
+	like(run_sql($node, "CALL qwen.recalibrate('ticket')")->{err}, qr/\b0 rows have a calibrated/, 'a second time there is nothing to write');
+	like(run_sql($node, "BEGIN; CALL qwen.recalibrate('ticket'); COMMIT")->{err},
+		qr/cannot run inside a transaction block.*COMMIT first/s, 'not in a transaction block');
+};
+
+subtest 'a row that somebody has locked' => sub {
+	my $holder = session($node);
+
+	$node->safe_psql('postgres', "UPDATE qwen.calibration SET params = ARRAY[0.9], method = 'temp' WHERE task = (SELECT id FROM qwen.task WHERE name = 'ticket')");
+	$holder->query('BEGIN; SELECT id FROM ticket WHERE id IN (10, 11) FOR UPDATE');
+	my $r = run_sql($node, "CALL qwen.recalibrate('ticket')");
+	cmp_ok($r->{seconds}, '<', 20, 'does not hold the others');
+	like($r->{err}, qr/2 rows were locked by somebody.*Call it again/s, 'and is told');
+	$holder->query('COMMIT');
+	like(run_sql($node, "CALL qwen.recalibrate('ticket')")->{err}, qr/\b2 rows have a calibrated/, 'the next call writes it');
+	$holder->quit;
+};
+
+subtest 'stale' => sub {
+	$node->safe_psql('postgres', "SELECT qwen.alter_task('ticket', instructions => 'Mail of a shop.')");
+	is(item('calibration_of', 'ticket', 'state'), 'stale', 'another version of the task');
+	$node->safe_psql('postgres', "INSERT INTO ticket (id, body) SELECT i, 'text ' || i FROM generate_series(3001, 3020) i");
+	ok(wait_until(sub { value($node, 'SELECT count(*) FROM ticket WHERE id > 3000 AND label IS NOT NULL') == 20 }, 'labels'), 'new rows');
+	is(value($node, "SELECT count(*) FROM ticket t JOIN qwen.result r ON r.k = t.id AND r.version = 2 WHERE t.id > 3000 AND t.confidence = r.confidence"),
+		20, 'show the raw number again');
+	like(run_sql($node, "CALL qwen.recalibrate('ticket')")->{err}, qr/is stale: it was fitted to version 1.*qwen\.calibrate\('ticket'\)/s,
+		'recalibrate refuses');
+	is(item('calibrate', 'ticket', 'method'), 'prior', 'reviews of the old version do not count');
+	is(item('calibrate', 'ticket', 'left out'), 1000, 'and are told');
+
+	table('moved', 60);
+	review('moved', 60);
+	is(item('calibrate', 'moved', 'method'), 'platt', 'a calibration');
+	$node->safe_psql('postgres', "ALTER SERVER qwen OPTIONS (ADD model 'qwen2.5-7b')");
+	like(value($node, "SELECT note FROM qwen.calibration_of('moved') WHERE item = 'state'"), qr/fitted to server qwen, .* by qwen \(qwen2\.5-7b\) now/,
+		'another model');
+	$node->safe_psql('postgres', 'ALTER SERVER qwen OPTIONS (DROP model)');
+	is(item('calibration_of', 'moved', 'state'), 'active', 'as before');
+};
+
+subtest 'rows chosen for their scores' => sub {
+	table('queued', 300);
+	review('queued', 40, role => 'audit');
+	review('queued', 160, role => 'queue', prob => 0.25);
+	like(item('calibrate', 'queued', 'method'), qr/^(platt|beta)$/, 'they are used');
+	like(value($node, "SELECT note FROM qwen.calibrate('queued') WHERE item = 'reviews'"),
+		qr/^40 audits, 160 chosen by their scores and weighted/, 'weighted');
+	like(value($node, "SELECT note FROM qwen.calibrate('queued') WHERE item = 'log-loss before'"),
+		qr/^of 40 audits/, 'and the quality is told of audits alone');
+};
+
+subtest 'an answer that came as a plain UPDATE' => sub {
+	table('plain', 40);
+	$node->safe_psql('postgres', <<"SQL");
+INSERT INTO qwen.review_row (task, k, text_hash, role, prob, version, label, confidence, source)
+SELECT task, k, text_hash, 'audit', 1, r.version, r.label, confidence, r.source
+FROM qwen.result r JOIN qwen.task t ON t.id = r.task WHERE t.name = 'plain' ORDER BY k LIMIT 30;
+UPDATE plain SET label = CASE label WHEN 'bug' THEN 'praise' ELSE 'bug' END WHERE id <= 25;
+SQL
+	is(item('calibrate', 'plain', 'reviews'), 25, 'counts; what was not drawn, or not answered, does not');
+};
+
+subtest 'who may, and what for' => sub {
+	table('forgetful', 20, task => ', keep => false');
+	my $r = run_sql($node, "SELECT * FROM qwen.calibrate('forgetful')");
+	like($r->{err}, qr/does not keep what the model said.*alter_task\('forgetful', keep => true\)/s, 'keep => false');
+	like(run_sql($node, "CALL qwen.recalibrate('forgetful')")->{err}, qr/alter_task\('forgetful', keep => true\)/, 'the same');
+	like(run_sql($node, "SELECT * FROM qwen.calibrate('nothing')")->{err}, qr/nothing/, 'no such task');
+	$node->safe_psql('postgres', 'CREATE ROLE guest');
+	like(run_sql($node, "SET ROLE guest; SELECT * FROM qwen.calibrate('ticket')")->{err}, qr/ERROR/, 'a guest cannot calibrate');
+	like(run_sql($node, "SET ROLE guest; SELECT * FROM qwen.calibration_of('ticket')")->{err}, qr/ERROR/, 'nor look');
+	$node->safe_psql('postgres', 'GRANT SELECT ON ticket TO guest');
+	is(run_sql($node, "SET ROLE guest; SELECT value FROM qwen.calibration_of('ticket') WHERE item = 'method'")->{out}, 'prior',
+		'who may read the table may look');
+};
+
+done_testing();
