@@ -11,7 +11,7 @@ my $node = start_node(
 	preload => 1,
 	conf => "autovacuum = off\njit = off\nmax_prepared_transactions = 4\n");
 server($node, 'instant', url('vllm'), max_concurrency => 64);
-server($node, 'slow', url('vllm', 'delay=30'), max_concurrency => 64);
+server($node, 'slow', url('vllm', 'delay=25'), max_concurrency => 64);
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE t (id int PRIMARY KEY, cat int, few text, body text, label text, confidence float8);
 INSERT INTO t SELECT i, i % 10, 'few ' || i % 10, 'text ' || i FROM generate_series(1, 200) i;
