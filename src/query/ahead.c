@@ -312,9 +312,10 @@ settle_answer(QcAhead *ahead, QcAnswer *answer)
 	count_bytes(ahead, answer);
 }
 
-static void
+static bool
 settle(QcAhead *ahead)
 {
+	bool		any = false;
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &ahead->awaited)
@@ -322,22 +323,40 @@ settle(QcAhead *ahead)
 		QcAnswer   *answer = dlist_container(QcAnswer, node, iter.cur);
 
 		if (qc_call_done(answer->call))
+		{
 			settle_answer(ahead, answer);
+			any = true;
+		}
 	}
 	forget_oldest(ahead);
+	return any;
 }
 
-/* All of the statement's: what is done holds no room any more. */
+static bool
+settle_all(QcAhead *ahead)
+{
+	bool		any = false;
+	dlist_iter	iter;
+
+	if (ahead->statement == NULL)
+		return false;
+	dlist_foreach(iter, &ahead->statement->aheads)
+		any = settle(dlist_container(QcAhead, in_statement, iter.cur)) || any;
+	return any;
+}
+
+/*
+ * All of the statement's: what is done holds no room any more.  A call that
+ * was waited for alone may have seen the others through: nothing would end a
+ * sleep for them.
+ */
 void
 qc_ahead_wait(QcAhead *ahead, long timeout_ms)
 {
-	dlist_iter	iter;
-
-	qc_pool_wait(timeout_ms);
-	if (ahead->statement == NULL)
+	if (timeout_ms != 0 && settle_all(ahead))
 		return;
-	dlist_foreach(iter, &ahead->statement->aheads)
-		settle(dlist_container(QcAhead, in_statement, iter.cur));
+	qc_pool_wait(timeout_ms);
+	(void) settle_all(ahead);
 }
 
 /* ---- asking ---- */
