@@ -30,7 +30,7 @@ OBJS = $(patsubst $(srcdir)/%.c,%.o,$(srcdir)/src/qwen_classify.c \
 	$(COMMON) $(PROMPT) $(NET) $(TASK) $(QUERY) $(QUEUE) $(WORKER) $(TRUST))
 
 # SQL behaviour that needs no inference server; the rest is in test/.
-REGRESS = install option function label error task attach
+REGRESS = install option function label error task attach review
 REGRESS_OPTS = --inputdir=$(srcdir)
 
 PG_CONFIG ?= pg_config

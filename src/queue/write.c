@@ -207,6 +207,48 @@ skip_locked(QcWriting *w, QcItem **items, int n)
 	w->in_rows = false;
 }
 
+/*
+ * A label that a person agreed with differs from what was read by its
+ * confidence, 1.  Where that is no difference only qwen.annotation tells.
+ */
+static int
+unsigned_items(const QcWriting *w, QcItem **items, int n, QcItem **out)
+{
+	int			m = 0;
+
+	for (int i = 0; i < n; i++)
+		if (is_open(items[i]) && items[i]->relabel && items[i]->label != NULL &&
+			items[i]->old_label != NULL &&
+			(w->target->confidence == 0 ||
+			 (items[i]->old_confidence != NULL && strtod(items[i]->old_confidence, NULL) == 1)))
+			out[m++] = items[i];
+	return m;
+}
+
+/* Once they are locked, what others say of them has been committed. */
+static void
+lock_unsigned(QcWriting *w, QcItem **items, int n)
+{
+	QcItem	  **of = palloc(sizeof(QcItem *) * n);
+	int			m = unsigned_items(w, items, n, of);
+
+	w->in_rows = true;
+	qc_rows_skip_locked(w->target, of, m);
+	w->in_rows = false;
+}
+
+static void
+drop_agreed(QcWriting *w, QcItem **items, int n)
+{
+	QcItem	  **of = palloc(sizeof(QcItem *) * n);
+	int			m = unsigned_items(w, items, n, of);
+
+	qc_retry_leave_out(w->task, of, m);
+	for (int i = 0; i < m; i++)
+		if (!of[i]->wanted)
+			of[i]->outcome = QC_DROPPED;
+}
+
 static int64
 count_written(QcItem **items, int n)
 {
@@ -263,7 +305,10 @@ write_in_transaction(QcWriting *w, QcItem **items, int n, bool skip)
 		w->target = qc_rows_open(task);
 		if (skip)
 			skip_locked(w, items, n);
+		else
+			lock_unsigned(w, items, n);
 		fence(w->task, items, n);
+		drop_agreed(w, items, n);
 		w->in_rows = true;
 		write_labels(w, items, n);
 		advance_backfill(w, items, n);

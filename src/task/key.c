@@ -145,6 +145,22 @@ is_row(const char *text)
 	return len >= 2 && text[0] == '(' && text[len - 1] == ')';
 }
 
+/* A value of a key's only column, by its type's input function. */
+static Datum
+column_value(const QcTarget *target, const char *text)
+{
+	Oid			input;
+	Oid			ioparam;
+	Datum		value;
+	int			level = qc_fix_settings();
+
+	getTypeInputInfo(target->key_type[0], &input, &ioparam);
+	value = OidInputFunctionCall(input, unconstify(char *, text), ioparam,
+								 TupleDescAttr(target->key_desc, 0)->atttypmod);
+	AtEOXact_GUC(false, level);
+	return value;
+}
+
 /* The values are written anew, so that (1, 2) and (1,2) are one key. */
 void
 qc_key_of_text(const QcTarget *target, const char *text, int64 *k, char **kx)
@@ -154,23 +170,19 @@ qc_key_of_text(const QcTarget *target, const char *text, int64 *k, char **kx)
 
 	if (target->int_key)
 	{
-		*k = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(text)));
+		*k = integer_key(target->key_type[0], column_value(target, text));
 		*kx = NULL;
 		return;
 	}
 	if (target->nkeys == 1 && !is_row(text))
-	{
-		Oid			input;
-		Oid			ioparam;
-		int			level = qc_fix_settings();
-
-		getTypeInputInfo(target->key_type[0], &input, &ioparam);
-		values[0] = OidInputFunctionCall(input, unconstify(char *, text), ioparam,
-										 TupleDescAttr(target->key_desc, 0)->atttypmod);
-		AtEOXact_GUC(false, level);
-	}
+		values[0] = column_value(target, text);
 	else
 		qc_key_values(target, 0, text, values, nulls);
+	for (int i = 0; i < target->nkeys; i++)
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("column %d of the key is NULL", i + 1)));
 	*kx = row_text(target, values, nulls);
 	*k = qc_key_hash(*kx);
 }

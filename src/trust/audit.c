@@ -128,7 +128,7 @@ qwen_classify_audit(PG_FUNCTION_ARGS)
 	qc_reviews_check_kept(task);
 	audit.target = qc_reviews_target(task);
 	qc_reviews_check_reviewer(task, audit.target);
-	qc_reviews_begin_draw(task);
+	qc_reviews_begin_draw(task, "qwen.audit()");
 	qc_reviews_settle(task);
 
 	audit.row = palloc(sizeof(QcAsked *) * audit.n);

@@ -23,7 +23,8 @@
 #define OTHER_TEXT(x) "CASE WHEN " x ".text_hash IS DISTINCT FROM $4 THEN 'of another text' END"
 
 static const char history_sql[] =
-"SELECT h.at, h.what, h.label, h.confidence, h.version, h.source, h.who, h.note FROM ("
+"SELECT h.at::timestamptz(0), h.what, h.label, "
+"pg_catalog.round(h.confidence::pg_catalog.numeric, 3)::pg_catalog.float8, h.version, h.source, h.who, h.note FROM ("
 "SELECT r.at, 'labelled' AS what, r.label, r.confidence, r.version, r.source, NULL AS who, "
 OTHER_TEXT("r") " AS note, 1 AS n FROM qwen.result AS r WHERE " OF_KEY("r")
 " UNION ALL SELECT v.drawn_at, CASE v.role WHEN 'audit' THEN 'drawn for audit' ELSE 'drawn for review' END, "

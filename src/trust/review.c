@@ -343,7 +343,7 @@ qwen_classify_review(PG_FUNCTION_ARGS)
 	qc_reviews_check_kept(task);
 	review.target = qc_reviews_target(task);
 	qc_reviews_check_reviewer(task, review.target);
-	qc_reviews_begin_draw(task);
+	qc_reviews_begin_draw(task, "qwen.review()");
 	qc_reviews_settle(task);
 	qc_reviews_labels(task, &review.labels);
 	review.above = threshold(task);

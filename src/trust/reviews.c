@@ -10,10 +10,12 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/compat.h"
 #include "executor/spi.h"
 #include "storage/lmgr.h"
+#include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
@@ -153,8 +155,12 @@ void
 qc_reviews_settle(const QcTask *task)
 {
 	char	   *why;
-	QcTarget   *target = OidIsValid(task->source) ? qc_target_resolve(task, &why) : NULL;
+	QcTarget   *target;
 
+	/* a standby reads what was settled before */
+	if (XactReadOnly)
+		return;
+	target = OidIsValid(task->source) ? qc_target_resolve(task, &why) : NULL;
 	copy_answers(task);
 	follow_machine(task);
 	if (target != NULL)
@@ -259,8 +265,9 @@ qc_reviews_check_kept(const QcTask *task)
 }
 
 void
-qc_reviews_begin_draw(const QcTask *task)
+qc_reviews_begin_draw(const QcTask *task, const char *function)
 {
+	PreventCommandIfReadOnly(function);
 	if (qc_task_lock(task->id, AccessShareLock) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),

@@ -39,7 +39,7 @@ extern void qc_reviews_check_reader(const QcTask *task, const QcTarget *target);
 extern void qc_reviews_check_kept(const QcTask *task);
 
 /* The task stays, and its draws come one after the other, until the end of the transaction. */
-extern void qc_reviews_begin_draw(const QcTask *task);
+extern void qc_reviews_begin_draw(const QcTask *task, const char *function);
 
 /* How many rows somebody asks for, NULL: 20. */
 extern int	qc_reviews_n(FunctionCallInfo fcinfo, int arg);
