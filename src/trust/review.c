@@ -21,6 +21,7 @@
 
 #include "queue/own.h"
 #include "queue/rows.h"
+#include "trust/calibration.h"
 #include "trust/reviews.h"
 #include "trust/similar.h"
 
@@ -36,6 +37,8 @@ typedef struct QcReview
 	const QcTarget *target;
 	QcNames		labels;
 	double		above;			/* a confidence from here on needs nobody */
+	QcCalibration *calibration; /* or NULL */
+	double		raw_above;		/* the same before it was calibrated */
 	int			n;				/* rows that were asked for */
 	QcSimilar	seen;
 	QcAsked   **row;			/* that are shown */
@@ -52,33 +55,75 @@ typedef struct QcReview
 #define NOT_ASKED \
 	" AND NOT EXISTS (SELECT FROM qwen.review_row AS v WHERE v.task = r.task AND v.k = r.k AND v.kx = r.kx " \
 	"AND (v.text_hash = r.text_hash OR v.role = 'audit'))"
-#define UNSURE	" AND (r.confidence < $2 OR r.confidence IS NULL)"
-#define AROUND	" AND r.confidence >= $2 - $3 AND r.confidence < $2 + $3"
+#define ABOVE	"(CASE WHEN r.source = $4 THEN $5 ELSE $2 END)"
+#define UNSURE	" AND (r.confidence < " ABOVE " OR r.confidence IS NULL)"
+#define AROUND	" AND r.confidence >= " ABOVE " - $3 AND r.confidence < " ABOVE " + $3"
 
 /* The two most probable labels. */
 #define MARGIN \
 	"CROSS JOIN LATERAL (SELECT ARRAY(SELECT x FROM unnest(r.top) AS x ORDER BY x DESC LIMIT 2) AS best) AS b "
 
-/* What a certificate holds for, else what the task says. */
-static double
-threshold(const QcTask *task)
+/* What a certificate promises something for; false: none stands. */
+static bool
+certified_threshold(const QcTask *task, double *threshold)
 {
-	double		above = task->accept_above;
 	QcOwn		own;
+	bool		stands;
 
 	qc_own_begin(&own);
 	qc_own_int4(&own, task->id);
 	qc_own_int4(&own, task->version);
 	qc_own_run(&own, "SELECT threshold FROM qwen.certificate WHERE task = $1 AND version = $2 "
 			   "AND state = 'certified' AND threshold IS NOT NULL", SPI_OK_SELECT);
-	if (SPI_processed > 0)
+	stands = SPI_processed > 0;
+	if (stands)
 	{
 		bool		isnull;
 
-		above = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+		*threshold = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	}
 	qc_own_end(&own);
-	return above;
+	return stands;
+}
+
+/*
+ * The least of the server's numbers that is shown as that much.  A calibration
+ * never turns two numbers round, so halving finds it; beyond 1: none.
+ */
+static double
+raw_threshold(const QcCalibration *calibration, double above)
+{
+	double		low = 0;
+	double		high = 1;
+
+	if (qc_calibrated(calibration, calibration->source, 1) < above)
+		return 2;
+	for (int i = 0; i < 50; i++)
+	{
+		double		middle = (low + high) / 2;
+
+		if (qc_calibrated(calibration, calibration->source, middle) < above)
+			low = middle;
+		else
+			high = middle;
+	}
+	return high;
+}
+
+/* A certificate speaks of the server's numbers, the task of what is shown. */
+static void
+find_threshold(QcReview *review)
+{
+	QcCalibration *calibration;
+
+	review->above = review->task->accept_above;
+	if (certified_threshold(review->task, &review->above))
+		return;
+	calibration = qc_calibration_read(review->task, CurrentMemoryContext);
+	if (calibration == NULL || calibration->stale != NULL)
+		return;
+	review->calibration = calibration;
+	review->raw_above = raw_threshold(calibration, review->above);
 }
 
 static void
@@ -88,6 +133,8 @@ begin_query(const QcReview *review, QcOwn *own)
 	qc_own_int4(own, review->task->id);
 	qc_own_float8(own, review->above);
 	qc_own_float8(own, NEAR);
+	qc_own_text(own, review->calibration ? review->calibration->source : NULL);
+	qc_own_float8(own, review->raw_above);
 }
 
 static int64
@@ -118,10 +165,10 @@ read_page(const QcReview *review, bool active, int page, int size, int *n)
 	qc_own_run_once(&own, active ?
 					"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM qwen.result AS r " MARGIN
 					"WHERE " UNTOUCHED AROUND NOT_ASKED
-					" ORDER BY coalesce(b.best[1] - b.best[2], r.confidence), r.k, r.kx LIMIT $4 OFFSET $5" :
+					" ORDER BY coalesce(b.best[1] - b.best[2], r.confidence), r.k, r.kx LIMIT $6 OFFSET $7" :
 					"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM qwen.result AS r "
 					"WHERE " UNTOUCHED UNSURE NOT_ASKED
-					" ORDER BY r.confidence, r.k, r.kx LIMIT $4 OFFSET $5", SPI_OK_SELECT);
+					" ORDER BY r.confidence, r.k, r.kx LIMIT $6 OFFSET $7", SPI_OK_SELECT);
 	asked = qc_asked_read(cxt, n);
 	qc_own_end(&own);
 	return asked;
@@ -262,13 +309,22 @@ clipped(const char *text)
 	return len < whole ? psprintf("%s...", s) : s;
 }
 
+/* What stands in the row, or would. */
 static double
-shown_confidence(const QcAsked *asked)
+shown_confidence(const QcReview *review, const QcAsked *asked)
 {
-	double		confidence = asked->item.old_confidence ? strtod(asked->item.old_confidence, NULL) :
-		asked->confidence;
+	if (asked->item.old_confidence)
+		return strtod(asked->item.old_confidence, NULL);
+	return qc_calibrated(review->calibration, asked->source, asked->confidence);
+}
 
-	return isnan(confidence) ? confidence : rint(confidence * 1000) / 1000;
+static bool
+is_unsure(const QcReview *review, const QcAsked *asked)
+{
+	bool		calibrated = review->calibration != NULL &&
+		strcmp(review->calibration->source, asked->source) == 0;
+
+	return asked->confidence < (calibrated ? review->raw_above : review->above);
 }
 
 static char *
@@ -281,7 +337,7 @@ why(const QcReview *review, const QcAsked *asked, int second)
 	if (second >= 0 && asked->top[second] >= asked->top[own] / 2)
 		return psprintf("%.2f against %.2f for %s", asked->top[own], asked->top[second],
 						review->labels.name[second]);
-	if (asked->confidence < review->above)
+	if (is_unsure(review, asked))
 		return psprintf("below %.2f", review->above);
 	return psprintf("near %.2f", review->above);
 }
@@ -290,7 +346,7 @@ static void
 put_number(Datum *value, bool *null, double number)
 {
 	*null = isnan(number);
-	*value = Float8GetDatum(*null ? 0 : number);
+	*value = Float8GetDatum(*null ? 0 : rint(number * 1000) / 1000);
 }
 
 static void
@@ -303,12 +359,13 @@ put_row(QcReview *review, const QcAsked *asked, QcRows *out)
 	value[OUT_KEY] = CStringGetTextDatum(qc_key_text(asked->item.k, asked->item.kx));
 	value[OUT_INPUT] = CStringGetTextDatum(clipped(asked->item.text));
 	value[OUT_LABEL] = CStringGetTextDatum(asked->label);
-	put_number(&value[OUT_CONFIDENCE], &null[OUT_CONFIDENCE], shown_confidence(asked));
+	put_number(&value[OUT_CONFIDENCE], &null[OUT_CONFIDENCE],
+			   shown_confidence(review, asked));
 	null[OUT_SECOND] = second < 0;
 	if (second >= 0)
 		value[OUT_SECOND] = CStringGetTextDatum(review->labels.name[second]);
 	put_number(&value[OUT_SECOND_CONFIDENCE], &null[OUT_SECOND_CONFIDENCE],
-			   second < 0 ? (double) NAN : rint((double) asked->top[second] * 1000) / 1000);
+			   second < 0 ? (double) NAN : (double) asked->top[second]);
 	null[OUT_REASON] = asked->reason == NULL;
 	if (asked->reason)
 		value[OUT_REASON] = CStringGetTextDatum(asked->reason);
@@ -318,10 +375,10 @@ put_row(QcReview *review, const QcAsked *asked, QcRows *out)
 
 /* The least sure first; who gave no confidence is last. */
 static int
-by_confidence(const void *a, const void *b)
+by_confidence(const void *a, const void *b, void *review)
 {
-	double		x = shown_confidence(*(QcAsked *const *) a);
-	double		y = shown_confidence(*(QcAsked *const *) b);
+	double		x = shown_confidence(review, *(QcAsked *const *) a);
+	double		y = shown_confidence(review, *(QcAsked *const *) b);
 
 	if (isnan(x) || isnan(y))
 		return isnan(x) - isnan(y);
@@ -346,11 +403,11 @@ qwen_classify_review(PG_FUNCTION_ARGS)
 	qc_reviews_begin_draw(task, "qwen.review()");
 	qc_reviews_settle(task);
 	qc_reviews_labels(task, &review.labels);
-	review.above = threshold(task);
+	find_threshold(&review);
 	qc_similar_begin(&review.seen);
 
 	choose(&review);
-	qsort(review.row, review.rows, sizeof(QcAsked *), by_confidence);
+	qsort_arg(review.row, review.rows, sizeof(QcAsked *), by_confidence, &review);
 	for (int i = 0; i < review.rows; i++)
 		put_row(&review, review.row[i], &out);
 	return (Datum) 0;
