@@ -25,6 +25,7 @@
 #include "queue/own.h"
 #include "queue/rows.h"
 #include "trust/calibration.h"
+#include "trust/reviews.h"
 #include "trust/stats/choose.h"
 #include "trust/stats/score.h"
 
@@ -76,21 +77,6 @@ check(QcStat status)
 }
 
 /* ---- reviews ---- */
-
-static void
-settle(const QcTask *task)
-{
-	QcOwn		own;
-
-	qc_own_begin(&own);
-	qc_own_int4(&own, task->id);
-	qc_own_run(&own,
-			   "UPDATE qwen.review_row AS v SET human = a.label, reviewer = a.author, reviewed_at = a.at "
-			   "FROM qwen.annotation AS a WHERE v.task = $1 AND a.task = v.task AND a.k = v.k AND a.kx = v.kx "
-			   "AND a.kind = 'person' AND a.text_hash = v.text_hash AND v.human IS DISTINCT FROM a.label",
-			   SPI_OK_UPDATE);
-	qc_own_end(&own);
-}
 
 static double
 float8_at(uint64 row, int col)
@@ -392,9 +378,9 @@ qwen_classify_calibrate(PG_FUNCTION_ARGS)
 	QcRows		rows;
 
 	qc_task_check_owner(task);
-	qc_calibration_check_kept(task);
+	qc_reviews_check_kept(task);
 	qc_rows_begin(&rows, fcinfo);
-	settle(task);
+	qc_reviews_settle(task);
 	read_answered(task, &answered);
 	if (answered.source == NULL)
 		answered.source = source_of_rows(task);

@@ -34,19 +34,6 @@ qc_calibration_method(QcMethod method, bool calibrated)
 	return calibrated ? methods[method] : "prior";
 }
 
-void
-qc_calibration_check_kept(const QcTask *task)
-{
-	if (task->keep)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("task \"%s\" does not keep what the model said", task->name),
-			 errdetail("A calibration compares the server's numbers with what people said of the rows."),
-			 errhint("Type: SELECT qwen.alter_task(%s, keep => true), then label rows.",
-					 quote_literal_cstr(task->name))));
-}
-
 /*
  * By the rules of the calls, but of the worker's session: what this one has
  * SET is not what labels the rows.

@@ -51,7 +51,4 @@ extern char *qc_calibration_server(const QcTask *task);
 /* The names of methods as they are stored. */
 extern const char *qc_calibration_method(QcMethod method, bool calibrated);
 
-/* Errors for tasks without qwen.result, and without a table. */
-extern void qc_calibration_check_kept(const QcTask *task);
-
 #endif							/* QC_CALIBRATION_H */

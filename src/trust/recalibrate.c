@@ -25,6 +25,7 @@
 #include "queue/own.h"
 #include "queue/write_rows.h"
 #include "trust/calibration.h"
+#include "trust/reviews.h"
 
 PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_recalibrate);
 
@@ -381,7 +382,7 @@ begin(QcRewrite *rw, FunctionCallInfo fcinfo)
 	QcTask	   *task = qc_task_argument(fcinfo, 0);
 
 	qc_task_check_owner(task);
-	qc_calibration_check_kept(task);
+	qc_reviews_check_kept(task);
 	check_table(task);
 	rw->task = task->id;
 	rw->version = task->version;
