@@ -878,6 +878,21 @@ COMMENT ON FUNCTION qwen.export(text) IS
 
 -- ==== trust: calibration ====
 
+-- Labels gold rows, key and label or text and label, and writes nothing; without a
+-- gold query the answered audits are compared, and nothing is sent.
+CREATE FUNCTION qwen.quality(
+	task text,
+	gold text DEFAULT NULL,
+	OUT part text,
+	OUT item text,
+	OUT value float8,
+	OUT low float8,
+	OUT high float8,
+	OUT drawing text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_quality'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 50;
+
 -- item, value and a note: read them from top to bottom.
 CREATE FUNCTION qwen.calibrate(
 	task text,
@@ -902,6 +917,8 @@ CREATE PROCEDURE qwen.recalibrate(task text)
 AS 'MODULE_PATHNAME', 'qwen_classify_recalibrate'
 LANGUAGE C;
 
+COMMENT ON FUNCTION qwen.quality(text, text) IS
+'how good a task is on rows whose label is known: accuracy, confidence, label by label';
 COMMENT ON FUNCTION qwen.calibrate(text) IS
 'fits what the server says of its sureness to what people said of reviewed rows; new rows show the result';
 COMMENT ON FUNCTION qwen.calibration_of(text) IS

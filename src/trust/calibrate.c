@@ -318,7 +318,7 @@ say_next(QcRows *rows, const QcTask *task, int n)
 
 	say(rows, "rows there", "as they are", psprintf("CALL qwen.recalibrate(%s);", name));
 	if (at > 0)
-		say(rows, "next", psprintf("%d more reviews", at - n),
+		say(rows, "next", psprintf("%d more %s", at - n, at - n == 1 ? "review" : "reviews"),
 			psprintf("SELECT * FROM qwen.review(%s, %d);", name, Min(at - n, 20)));
 	else
 		say(rows, "next", "enough reviews", "again after the task or the model changed");

@@ -67,7 +67,7 @@ subtest 'the method follows the number of reviews' => sub {
 	cmp_ok(abs(item('calibration_of', 'ticket', 'raw 0.9') - 1 / (1 + (0.1 / 0.9)**0.6)), '<', 0.001,
 		'which is a temperature of 1.7');
 	is(item('calibration_of', 'ticket', 'state'), 'uncalibrated', 'and is called uncalibrated');
-	is(item('calibrate', 'ticket', 'next'), '1 more reviews', 'it says how many are wanted');
+	is(item('calibrate', 'ticket', 'next'), '1 more review', 'it says how many are wanted');
 	review('ticket', 1);
 	is(item('calibrate', 'ticket', 'method'), 'temp', '20: a temperature');
 	is(item('calibration_of', 'ticket', 'state'), 'active', 'it is applied');
@@ -182,6 +182,104 @@ FROM qwen.result r JOIN qwen.task t ON t.id = r.task WHERE t.name = 'plain' ORDE
 UPDATE plain SET label = CASE label WHEN 'bug' THEN 'praise' ELSE 'bug' END WHERE id <= 25;
 SQL
 	is(item('calibrate', 'plain', 'reviews'), 25, 'counts; what was not drawn, or not answered, does not');
+};
+
+# qwen.quality as it stands there, for its caller.
+sub quality
+{
+	my ($name, $gold, $what, $where) = @_;
+
+	return value($node, "SELECT $what FROM qwen.quality('$name'" . ($gold ? ", gold => \$q\$$gold\$q\$" : '') . ") WHERE $where");
+}
+
+subtest 'quality against a gold set' => sub {
+	table('shop', 300);
+	server($node, 'slower', url('vllm', 'delay=50'));
+	$node->safe_psql('postgres',
+		"CREATE TABLE gold AS SELECT id, body, CASE WHEN id % 5 = 0 THEN 'bug' ELSE label END AS label FROM shop;"
+		  . "CREATE TABLE before AS SELECT * FROM shop; CREATE TABLE results AS SELECT * FROM qwen.result");
+	my $right = value($node, "SELECT count(*) FROM gold JOIN shop USING (id) WHERE gold.label = shop.label AND id <= 200");
+	my $gold = 'SELECT id, label FROM gold WHERE id <= 200';
+
+	is(quality('shop', $gold, 'drawing', "item = 'accuracy'"), "$right of 200 right", 'the labels are those of the rows');
+	is(quality('shop', $gold, 'abs(value - ' . $right / 200 . ") < 0.001 AND low < value AND value < high", "item = 'accuracy'"), 't',
+		'with an interval');
+	is(quality('shop', $gold, "string_agg(item, ',')", "part = 'confidence'"), 'Brier,log-loss,AUROC,slope,ECE', 'the measures of a confidence');
+	my $brier = value($node, "SELECT round(avg((confidence - (g.label = s.label)::int) ^ 2)::numeric, 3)::float8 FROM gold g JOIN shop s USING (id) WHERE id <= 200");
+	is(quality('shop', $gold, 'value', "part = 'confidence' AND item = 'Brier'"), $brier, 'Brier as SQL has it');
+	like(quality('shop', $gold, 'drawing', "item = 'ECE'"), qr/^calibrated ones show 0\.0\d\d \+- 0\.0\d\d$/, 'the ECE beside its floor');
+	is(quality('shop', $gold, 'value', "item = 'requests'"), 200, 'and what it cost');
+	my $bug = value($node, "SELECT count(*) FILTER (WHERE s.label = 'bug') || ' of ' || count(*) FROM gold g JOIN shop s USING (id) WHERE g.id <= 200 AND g.label = 'bug'");
+	is(quality('shop', $gold, 'drawing', "part = 'recall' AND item = 'bug'"), $bug, 'recall of a label');
+	is(quality('shop', $gold, "count(*), sum(split_part(drawing, ' ', 4)::int)", "part = 'reliability'"), '10|200', 'ten bins hold all rows');
+	is(quality('shop', $gold, "count(*) FILTER (WHERE drawing LIKE '%refund%bug%praise')", "part = 'confusion'"), 1, 'the confusion table has a head');
+	is(quality('shop', $gold, 'max(length(part)) + max(length(item)) + max(length(value::text)) + max(length(low::text))'
+			  . ' + max(length(high::text)) + max(length(drawing)) + 17 <= 100', 'true'), 't', 'in 100 columns');
+
+	is(quality('shop', 'SELECT body, label FROM gold WHERE id <= 200', 'drawing', "item = 'accuracy'"), "$right of 200 right",
+		'texts instead of keys: the same');
+	like(quality('shop', 'SELECT id + 290, label FROM gold WHERE id <= 20', 'value', "item = 'not asked'"), qr/^10$/, 'keys of no row are told');
+	is(value($node, 'SELECT count(*) FROM (TABLE shop EXCEPT TABLE before) x')
+		  . value($node, 'SELECT count(*) FROM (TABLE qwen.result EXCEPT TABLE results) x'), '00', 'nothing was written');
+
+	$node->safe_psql('postgres', "SELECT qwen.alter_task('shop', server => 'slower')");
+	mock_reset();
+	my $r = run_sql($node, "SELECT value FROM qwen.quality('shop', gold => '$gold') WHERE item = 'accuracy'");
+	is($r->{rc}, 0, 'a server that takes its time') or diag $r->{err};
+	cmp_ok(mock_stats()->{max_in_flight}, '>=', 8, 'many requests are under way at once');
+	cmp_ok($r->{seconds}, '<', 8, 'and 200 of 50 ms do not take 10 s');
+};
+
+subtest 'quality of many labels, of a key of two columns, of no table' => sub {
+	$node->safe_psql('postgres',
+		"SELECT qwen.create_task('many', (SELECT array_agg('label number ' || i) FROM generate_series(1, 12) i), server => 'qwen', with_reason => false)");
+	my $gold = "SELECT 'text ' || i, 'label number ' || 1 + i % 12 FROM generate_series(1, 120) i";
+	is(quality('many', $gold, 'count(*)', "part = 'confusion'"), 13, 'a legend in front of the names');
+	like(quality('many', $gold, 'drawing', "part = 'confusion' AND item = 'C label number 3'"), qr/^[A-L] \d+(  [A-L] \d+)*( \.\.\.)?$/,
+		'and letters in the table');
+
+	$node->safe_psql('postgres', <<"SQL");
+CREATE TABLE pair (a text, b date, body text, label text, confidence float8, reason text, PRIMARY KEY (a, b));
+SELECT qwen.create_task('pair', $labels, server => 'qwen', with_reason => false);
+SELECT qwen.attach('pair', 'pair', 'body');
+INSERT INTO pair (a, b, body) SELECT 'k,"' || i, '2026-01-01'::date + i, 'text ' || i FROM generate_series(1, 30) i;
+SQL
+	ok(wait_until(sub { labelled('pair') == 30 }, 'labels'), 'labelled');
+	is(quality('pair', "SELECT a, b, label FROM pair", 'drawing', "item = 'accuracy'"), '30 of 30 right', 'both columns, then the label');
+	$node->safe_psql('postgres', "ALTER DATABASE postgres SET datestyle = 'SQL, DMY'");
+	is(quality('pair', "SELECT a, b, label FROM pair", 'drawing', "item = 'accuracy'"), '30 of 30 right', 'whatever the date style');
+	$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET datestyle');
+};
+
+subtest 'quality from audits' => sub {
+	mock_reset();
+	like(quality('queued', undef, 'drawing', "item = 'accuracy'"), qr/^\d+ of 40 right \(audits\)$/, 'audits alone are compared');
+	is(quality('queued', undef, 'count(*)', "part = 'calibrated'"), 5, 'the calibrated number stands beside');
+	is(mock_stats()->{requests}, 0, 'nothing is sent');
+	like(run_sql($node, "SELECT * FROM qwen.quality('many')")->{err}, qr/no answered audit.*gold => /s, 'none: it says what to type');
+};
+
+subtest 'a gold set that is none' => sub {
+	my @cases = (
+		[ "SELECT 1, 'nothing' UNION ALL SELECT 2, 'bug'", qr/1 row with a label that is not one of the task's.*"nothing".*"refund", "bug", "praise"/s ],
+		[ "SELECT 1, NULL", qr/1 row without a label.*IS NOT NULL/s ],
+		[ "SELECT 1, 'bug' WHERE false", qr/gives no row/ ],
+		[ 'SELECT 1, 2, 3', qr/neither a key and a label/ ],
+		[ "SELECT 1, 'bug'; SELECT 2", qr/not one query/ ],
+		[ 'DELETE FROM gold RETURNING id, label', qr/not one query/ ],
+		[ "SELECT 'x' || id, 1 FROM nowhere", qr/relation "nowhere" does not exist/ ]);
+	mock_reset();
+	like(run_sql($node, "SELECT * FROM qwen.quality('shop', gold => \$q\$$_->[0]\$q\$)")->{err}, $_->[1], $_->[0]) for @cases;
+	is(mock_stats()->{requests}, 0, 'and nothing was sent');
+
+	$node->safe_psql('postgres', "CREATE ROLE reader; GRANT USAGE ON FOREIGN SERVER qwen, slower TO reader");
+	like(run_sql($node, "SET ROLE reader; SELECT * FROM qwen.quality('shop', gold => 'SELECT id, label FROM gold')")->{err},
+		qr/ERROR/, 'a stranger to the task');
+	$node->safe_psql('postgres', 'GRANT SELECT ON shop TO reader');
+	like(run_sql($node, "SET ROLE reader; SELECT * FROM qwen.quality('shop', gold => 'SELECT id, label FROM gold')")->{err},
+		qr/permission denied for table gold/, 'the gold query has the rights of who asks');
+	like(run_sql($node, "SET ROLE reader; SELECT drawing FROM qwen.quality('shop', gold => 'SELECT id, label FROM shop WHERE id <= 50') WHERE item = 'accuracy'")->{out},
+		qr/^50 of 50 right$/, 'who may read the table and use the server may ask');
 };
 
 subtest 'who may, and what for' => sub {
