@@ -93,6 +93,32 @@ is(sql("SELECT count(*) FROM qwen.review('own', 500) r JOIN qwen.annotation a ON
 is(sql("SELECT count(*) = (SELECT count(*) FROM own WHERE confidence < 0.7 OR confidence BETWEEN 0.7 AND 0.8)
 	FROM qwen.review('own', 500)") =~ /^[tf]$/ ? 1 : 0, 1, 'asks to the end');
 
+# ---- the threshold ----
+
+# Half of the logit: 0.845 is shown as 0.7.
+task('tempered', rows => 200);
+my $tempered = sql("SELECT id FROM qwen.task WHERE name = 'tempered'");
+sql("INSERT INTO qwen.calibration (task, version, server, source, method, params, n, metrics)
+	VALUES ($tempered, 1, 'qwen', 'logprob_masked', 'temp', ARRAY[0.5::float8], 100, '{}')");
+sql("SELECT * FROM qwen.review('tempered', 1000)");
+is(sql("SELECT count(*) FROM qwen.result r WHERE task = $tempered AND confidence < 0.8448
+	AND NOT EXISTS (SELECT FROM qwen.review_row v WHERE v.task = $tempered AND v.k = r.k)"), '0',
+	'what a calibration shows as unsure is asked');
+is(sql("SELECT count(*) FROM qwen.review_row WHERE task = $tempered AND role = 'queue' AND confidence > 0.8450"), '0', 'and no more');
+cmp_ok(sql("SELECT count(*) FROM qwen.review('tempered', 1000) r JOIN qwen.review_row v ON v.k::text = r.key AND v.task = $tempered
+	WHERE v.confidence BETWEEN 0.75 AND 0.84 AND r.why = 'below 0.70'"), '>', 10, 'it says that, too');
+sql("DELETE FROM qwen.review_row WHERE task = $tempered",
+	"INSERT INTO qwen.certificate (task, version, source, target, max_error, risk, sequence, thresholds, certified, threshold, harm, state)
+	VALUES ($tempered, 1, 'logprob_masked', 'accepted', 0.05, 0.1, 1, '{0.9}', 1, 0.9, '{}', 'certified')",
+	"SELECT * FROM qwen.review('tempered', 1000)");
+is(sql("SELECT count(*) FROM qwen.result r WHERE task = $tempered AND confidence < 0.9
+	AND NOT EXISTS (SELECT FROM qwen.review_row v WHERE v.task = $tempered AND v.k = r.k)"), '0',
+	'a certificate that stands says from where on nobody is asked');
+sql("DELETE FROM qwen.review_row WHERE task = $tempered", "UPDATE qwen.certificate SET state = 'suspended' WHERE task = $tempered",
+	"SELECT * FROM qwen.review('tempered', 1000)");
+is(sql("SELECT count(*) FROM qwen.review_row WHERE task = $tempered AND role = 'queue' AND confidence > 0.8450"), '0',
+	'one that is suspended says nothing');
+
 # ---- answers ----
 
 my ($a, $b, $c) = split /\n/, sql("SELECT key FROM qwen.review('shown', 3)");
