@@ -100,6 +100,13 @@ qc_at_shmem_request(shmem_request_hook_type request, shmem_request_hook_type *pr
 #define qc_is_json_expr(node) false
 #endif
 
+/* Since 15 a window may end when a condition over it is false for good. */
+#if PG_VERSION_NUM >= 150000
+#define qc_window_may_end(window) ((window)->runCondition != NIL)
+#else
+#define qc_window_may_end(window) false
+#endif
+
 /* EXPLAIN's properties moved in 18. */
 #if PG_VERSION_NUM >= 180000
 #include "commands/explain_format.h"

@@ -16,6 +16,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "utils/fmgroids.h"
 
 #include "query/calls.h"
 #include "query/prefetch.h"
@@ -260,11 +261,21 @@ collect_aggregate(Aggref *expr, QcCollect *in)
 	in->guards = save;
 }
 
+/* Of lag and lead a row at the edge is not computed; of first_value most are not. */
+static bool
+is_of_few_rows(const WindowFunc *expr)
+{
+	return expr->winfnoid == F_FIRST_VALUE || expr->winfnoid == F_LAST_VALUE ||
+		expr->winfnoid == F_NTH_VALUE;
+}
+
 static void
 collect_window(WindowFunc *expr, QcCollect *in)
 {
 	List	   *save = in->guards;
 
+	if (is_of_few_rows(expr))
+		return;
 	collect((Node *) expr->aggfilter, in);
 	if (expr->aggfilter)
 		in->guards = guarded(save, (Node *) expr->aggfilter);

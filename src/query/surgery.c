@@ -17,6 +17,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 
+#include "common/compat.h"
 #include "query/prefetch.h"
 
 /* The two children's. */
@@ -99,8 +100,17 @@ consumers_of(Plan *plan, const QcConsumer *consumer)
 				of.left.may_stop = false;
 			of.left.limit = NULL;
 			break;
+		case T_WindowAgg:
+			of.left.may_stop = of.left.may_stop || qc_window_may_end((WindowAgg *) plan);
+			of.left.limit = NULL;
+			break;
 		case T_NestLoop:
 			joins(&of, (Join *) plan);
+			break;
+		case T_MergeJoin:
+			/* it ends with the side that ends first */
+			of.left.may_stop = of.right.may_stop = true;
+			of.left.limit = of.right.limit = NULL;
 			break;
 		default:
 			of.left.limit = of.right.limit = NULL;
@@ -155,6 +165,23 @@ on_result(QcSurgery *surgery, Result *plan, const QcConsumers *of, const QcConsu
 	return &plan->plan;
 }
 
+/* Is what a window function or an aggregate is computed from computed for each row? */
+static bool
+is_of_every_row(Plan *plan, List *aggregates)
+{
+	const WindowAgg *window = (const WindowAgg *) plan;
+	ListCell   *cell;
+
+	if (!IsA(plan, WindowAgg))
+		return true;
+	foreach(cell, aggregates)
+		if (!lfirst_node(WindowFunc, cell)->winagg)
+			return false;
+	return !qc_window_may_end(window) &&
+		!(window->frameOptions & (FRAMEOPTION_START_OFFSET_FOLLOWING |
+								  FRAMEOPTION_END_OFFSET_PRECEDING | FRAMEOPTION_EXCLUSION));
+}
+
 /* The arguments of aggregates are computed from the rows below, the rest above. */
 static Plan *
 on_aggregate(QcSurgery *surgery, Plan *plan, const QcConsumers *of, const QcConsumer *consumer)
@@ -171,7 +198,7 @@ on_aggregate(QcSurgery *surgery, Plan *plan, const QcConsumers *of, const QcCons
 			aggregates = lappend(aggregates, lfirst(cell));
 	qc_collect_calls(&in, (Node *) aggregates);
 	put_below_left(surgery, plan, &in, &of->left, false);
-	if (in.calls != NIL)
+	if (in.calls != NIL && is_of_every_row(plan, aggregates))
 		qc_carry(plan, in.calls, aggregates);
 	return qc_split(surgery, plan, consumer);
 }

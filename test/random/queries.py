@@ -402,7 +402,7 @@ class Maker:
     def settings(self):
         found = [f"enable_{name} = off" for name in TOGGLES[:9] if self.one_in(6)]
         found += [f"enable_{name} = {self.pick(('on', 'off'))}" for name in TOGGLES[9:] if self.one_in(4)]
-        found.append(f"jit = {self.pick(('off', 'off', 'on'))}")
+        found.append(f"jit = {'on' if self.one_in(8) else 'off'}")
         if found[-1].endswith("on"):
             found += ["jit_above_cost = 0", f"jit_inline_above_cost = {self.pick((0, -1))}", f"jit_optimize_above_cost = {self.pick((0, -1))}"]
         if self.parallel:
