@@ -313,13 +313,23 @@ ask_first(QcPrefetchState *state)
 	MemoryContextSwitchTo(old);
 }
 
+/* Most rows of a node whose calls are guarded allocate nothing. */
+static inline void
+reset_if_used(ExprContext *context)
+{
+	MemoryContext cxt = context->ecxt_per_tuple_memory;
+
+	if (!cxt->isReset || cxt->firstchild != NULL)
+		ResetExprContext(context);
+}
+
 /* A row's answers; answer[] is empty before. */
 static void
 ask_row(QcPrefetchState *state, TupleTableSlot *slot, QcAnswer **answer)
 {
 	MemoryContext old;
 
-	ResetExprContext(state->arg_context);
+	reset_if_used(state->arg_context);
 	state->arg_context->ecxt_outertuple = slot;
 	old = MemoryContextSwitchTo(state->arg_context->ecxt_per_tuple_memory);
 	for (int i = 0; i < state->ncalls; i++)
@@ -575,7 +585,7 @@ give(QcPrefetchState *state, TupleTableSlot *row)
 	ExprContext *context = ps->ps_ExprContext;
 
 	state->taken++;
-	ResetExprContext(context);
+	reset_if_used(context);
 	context->ecxt_outertuple = row;
 	if (ps->qual && !ExecQual(ps->qual, context))
 	{
