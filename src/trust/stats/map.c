@@ -222,12 +222,14 @@ qc_map_valid(const QcMap *map)
 
 	if ((unsigned) map->method >= QC_MAP_METHODS || map->params == NULL)
 		return false;
+	if (map->method != QC_MAP_ISOTONIC && map->nparams != models[map->method].d)
+		return false;
 	for (i = 0; i < map->nparams; i++)
 		if (!isfinite(map->params[i]))
 			return false;
 	if (map->method == QC_MAP_ISOTONIC)
 		return knots_rise(map);
-	return map->nparams == models[map->method].d && slopes_rise(map);
+	return slopes_rise(map);
 }
 
 void

@@ -98,12 +98,14 @@ qc_binomial_log(double x, double n, double p, double q)
 double
 qc_log_choose(double n, double k)
 {
-	double		p = k / n;
+	double		p;
 
 	if (!(k >= 0 && k <= n))
 		return NAN;
-	if (k == 0 || k == n)
+	k = fmin(k, n - k);
+	if (k == 0)
 		return 0;
+	p = k / n;
 	return qc_binomial_log(k, n, p, (n - k) / n) - k * log(p) - log_power(n - k, p, (n - k) / n);
 }
 
