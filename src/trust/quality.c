@@ -30,7 +30,7 @@
 #include "trust/quality.h"
 
 #define AT_ONCE		500			/* rows of the gold query, and of the table */
-#define MOST_GOLD	100000
+#define MOST_GOLD	20000		/* drawn a thousand times for an interval */
 #define TOLD		5			/* unknown labels that an error names */
 
 /* The gold query's rows while they are read. */
@@ -345,6 +345,7 @@ take_answer(QcGold *gold, uint64 i)
 	row->machine = label ? qc_names_find(&gold->labels, label) : -1;
 	if (row->machine >= 0 && !isnull)
 		row->raw = DatumGetFloat8(confidence);
+	/* a call does not tell its source: it is the one that the worker had from this server */
 	row->shown = gold->calibration ? qc_calibrated(gold->calibration, gold->calibration->source, row->raw) : row->raw;
 }
 

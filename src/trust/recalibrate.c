@@ -143,12 +143,24 @@ drop_annotated(int32 task, QcItem **items, int n)
 
 /* ---- the task's table ---- */
 
+/* With its digits, so that what is there already is not written again. */
+static const char *
+confidence_type(const QcTarget *t)
+{
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	get_atttypetypmodcoll(t->relid, t->confidence, &type, &typmod, &collation);
+	type = getBaseTypeAndTypmod(type, &typmod);
+	return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
 static char *
 update_sql(const QcTarget *t)
 {
 	static const char *const more[] = {"h", "label", "conf"};
-	const char *type = format_type_extended(getBaseType(get_atttype(t->relid, t->confidence)), -1,
-											FORMAT_TYPE_FORCE_QUALIFY);
+	const char *type = confidence_type(t);
 
 	return psprintf("UPDATE %s AS s SET %s = r.conf::%s FROM %s WHERE %s AND %s = r.h "
 					"AND s.%s::pg_catalog.text COLLATE pg_catalog.\"C\" = r.label "

@@ -111,15 +111,18 @@ subtest 'rows' => sub {
 		't', 'and are counted as undecided') or diag value($node, "SELECT undecided, (SELECT count(*) FROM ticket WHERE confidence < 0.7) FROM qwen.progress");
 
 	$node->safe_psql('postgres', "UPDATE ticket SET label = CASE label WHEN 'bug' THEN 'praise' ELSE 'bug' END WHERE id = 1");
-	$node->safe_psql('postgres', "UPDATE ticket SET confidence = 1 WHERE id = 2; UPDATE ticket SET label = label, reason = 'hand', confidence = 1 WHERE id = 3");
+	$node->safe_psql('postgres', "SELECT qwen.agree('ticket', 2)");
+	my $agreed = value($node, 'SELECT confidence FROM ticket WHERE id = 2');
+	cmp_ok(abs($agreed - value($node, "SELECT r.confidence FROM qwen.result r JOIN qwen.task k ON k.id = r.task AND k.name = 'ticket' WHERE r.k = 2")), '>', 0.001, 'a person agrees');
 	mock_reset();
 	my $r = run_sql($node, "CALL qwen.recalibrate('ticket')");
 	is($r->{rc}, 0, 'recalibrate') or diag $r->{err};
-	like($r->{err}, qr/149\d rows have a calibrated confidence now/, 'says how many it wrote');
+	like($r->{err}, qr/\b1498 rows have a calibrated confidence now/, 'says how many it wrote');
 	is(mock_stats()->{requests}, 0, 'no request was sent') or diag explain mock_stats();
-	is(value($node, "$raw WHERE t.id > 3 AND t.id <= 1500 AND t.confidence < r.confidence"), 1497, 'the others are calibrated now');
+	is(value($node, "$raw WHERE t.id > 2 AND t.id <= 1500 AND t.confidence < r.confidence"), 1498, 'the others are calibrated now');
+	is(value($node, 'SELECT confidence FROM ticket WHERE id = 2'), $agreed, 'what somebody agreed to is as it was');
 	is(value($node, "SELECT confidence FROM ticket WHERE id = 1"), 1, "a person's row is as it was");
-	is(value($node, "SELECT count(*) FROM qwen.annotation a JOIN qwen.task k ON k.id = a.task AND k.name = 'ticket' WHERE a.k > 3"), 0,
+	is(value($node, "SELECT count(*) FROM qwen.annotation a JOIN qwen.task k ON k.id = a.task AND k.name = 'ticket' WHERE a.k > 2"), 0,
 		'nothing of it counts as a decision about a text');
 	is(value($node, "SELECT count(*) FROM qwen.queue"), 0, 'and nothing is queued');
 	like(run_sql($node, "CALL qwen.recalibrate('ticket')")->{err}, qr/\b0 rows have a calibrated/, 'a second time there is nothing to write');
@@ -138,6 +141,26 @@ subtest 'a row that somebody has locked' => sub {
 	$holder->query('COMMIT');
 	like(run_sql($node, "CALL qwen.recalibrate('ticket')")->{err}, qr/\b2 rows have a calibrated/, 'the next call writes it');
 	$holder->quit;
+};
+
+subtest 'columns of other types' => sub {
+	my %types = (real => 'real', coarse => 'numeric(4,2)');
+
+	$node->safe_psql('postgres', 'CREATE DOMAIN share AS numeric(5,3) CHECK (VALUE BETWEEN 0 AND 1)');
+	$types{domain} = 'share';
+	for my $name (sort keys %types)
+	{
+		$node->safe_psql('postgres',
+			"CREATE TABLE c_$name (id int PRIMARY KEY, body text, label text, confidence $types{$name});"
+			  . "SELECT qwen.create_task('c_$name', $labels, server => 'qwen', with_reason => false);"
+			  . "SELECT qwen.attach('c_$name', 'c_$name', 'body', reason => NULL);"
+			  . "INSERT INTO c_$name (id, body) SELECT i, 'text ' || i FROM generate_series(1, 60) i");
+		ok(wait_until(sub { labelled("c_$name") == 60 }, 'labels'), "$types{$name}: labelled");
+		review("c_$name", 60);
+		value($node, "SELECT count(*) FROM qwen.calibrate('c_$name')");
+		like(run_sql($node, "CALL qwen.recalibrate('c_$name')")->{err}, qr/NOTICE:  [3-6]\d rows have/, 'rewritten');
+		like(run_sql($node, "CALL qwen.recalibrate('c_$name')")->{err}, qr/NOTICE:  0 rows have/, 'once');
+	}
 };
 
 subtest 'stale' => sub {
