@@ -327,6 +327,8 @@ CREATE TABLE qwen.result (
 	at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (task, k, kx)
 );
+-- Rows come nearly in the order of time, and what came last is looked at for drift.
+CREATE INDEX ON qwen.result USING brin (at) WITH (pages_per_range = 32, autosummarize = on);
 
 -- Labels that are not the worker's: a person's, a bulk edit's, another machine's.
 CREATE TABLE qwen.annotation (
@@ -414,7 +416,8 @@ CREATE TABLE qwen.certificate (
 	harm float8[] NOT NULL,			-- of the detector
 	seen integer NOT NULL DEFAULT 0,	-- audits that the detector has seen
 	state text NOT NULL CHECK (state IN ('collecting', 'certified', 'suspended')),
-	started_at timestamptz NOT NULL DEFAULT now(),
+	started_at timestamptz NOT NULL DEFAULT now(),	-- audits drawn from then on count
+	certified_at timestamptz,		-- the first step; what is answered later goes to the detector
 	changed_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -426,6 +429,35 @@ CREATE TABLE qwen.alert (
 	message text NOT NULL,
 	hint text NOT NULL,
 	detail jsonb NOT NULL
+);
+
+-- Looks at how a task's labels are mixed, and what was counted at each, so that a
+-- relabel or a deleted row does not change what was.
+CREATE TABLE qwen.drift_window (
+	task integer NOT NULL,
+	win integer NOT NULL,
+	reference integer NOT NULL,		-- the window that it is compared with; its own: it is one
+	version integer NOT NULL,
+	source text NOT NULL,
+	from_at timestamptz NOT NULL,
+	to_at timestamptz NOT NULL,
+	checked_at timestamptz NOT NULL,
+	rows bigint NOT NULL,
+	phi float8 NOT NULL,			-- how much more than by chance days differ
+	psi float8 NOT NULL,			-- for show
+	PRIMARY KEY (task, win)
+);
+
+CREATE TABLE qwen.drift_count (
+	task integer NOT NULL,
+	win integer NOT NULL,
+	version integer NOT NULL,
+	source text NOT NULL,
+	day date NOT NULL,
+	kind text NOT NULL CHECK (kind IN ('label', 'confidence', 'coverage')),
+	bucket text NOT NULL,			-- the label; of numbers ten times the logit
+	n bigint NOT NULL,
+	PRIMARY KEY (task, win, kind, bucket, day)
 );
 
 SELECT pg_extension_config_dump('qwen.task', '');
@@ -443,6 +475,8 @@ SELECT pg_extension_config_dump('qwen.calibration', '');
 SELECT pg_extension_config_dump('qwen.certificate', '');
 SELECT pg_extension_config_dump('qwen.alert', '');
 SELECT pg_extension_config_dump('qwen.alert_id_seq', '');
+SELECT pg_extension_config_dump('qwen.drift_window', '');
+SELECT pg_extension_config_dump('qwen.drift_count', '');
 
 -- Which version of a text: a hash of the values that a task's input reads.
 CREATE FUNCTION qwen.input_hash(VARIADIC "any")
@@ -479,7 +513,8 @@ CREATE FUNCTION qwen.create_task(
 	with_reason boolean DEFAULT true,
 	accept_above float8 DEFAULT 0.7,
 	priority integer DEFAULT 10,
-	keep boolean DEFAULT true)
+	keep boolean DEFAULT true,
+	drift_every integer DEFAULT 1000)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -493,7 +528,8 @@ CREATE FUNCTION qwen.create_task(
 	with_reason boolean DEFAULT true,
 	accept_above float8 DEFAULT 0.7,
 	priority integer DEFAULT 10,
-	keep boolean DEFAULT true)
+	keep boolean DEFAULT true,
+	drift_every integer DEFAULT 1000)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -507,7 +543,8 @@ CREATE FUNCTION qwen.create_task(
 	with_reason boolean DEFAULT true,
 	accept_above float8 DEFAULT 0.7,
 	priority integer DEFAULT 10,
-	keep boolean DEFAULT true)
+	keep boolean DEFAULT true,
+	drift_every integer DEFAULT 1000)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -524,7 +561,8 @@ CREATE FUNCTION qwen.alter_task(
 	accept_above float8 DEFAULT NULL,
 	priority integer DEFAULT NULL,
 	keep boolean DEFAULT NULL,
-	rename jsonb DEFAULT NULL)
+	rename jsonb DEFAULT NULL,
+	drift_every integer DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -539,7 +577,8 @@ CREATE FUNCTION qwen.alter_task(
 	accept_above float8 DEFAULT NULL,
 	priority integer DEFAULT NULL,
 	keep boolean DEFAULT NULL,
-	rename jsonb DEFAULT NULL)
+	rename jsonb DEFAULT NULL,
+	drift_every integer DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -554,7 +593,8 @@ CREATE FUNCTION qwen.alter_task(
 	accept_above float8 DEFAULT NULL,
 	priority integer DEFAULT NULL,
 	keep boolean DEFAULT NULL,
-	rename jsonb DEFAULT NULL)
+	rename jsonb DEFAULT NULL,
+	drift_every integer DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -564,17 +604,17 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_drop_task'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean) IS
+COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, integer) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean) IS
+COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, integer) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, float8, integer, boolean) IS
+COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, integer) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, jsonb) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, jsonb) IS
+COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, jsonb) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
 COMMENT ON FUNCTION qwen.drop_task(text) IS
 'drops a task with all that is known of its rows; their labels stay';
@@ -927,3 +967,66 @@ COMMENT ON PROCEDURE qwen.recalibrate(text) IS
 'write calibrated confidences into the rows that are there, without a request';
 
 -- ==== trust: certificate, drift ====
+
+-- What is not given is as in the certificate that stands; at first 0.05, 0.05, 'table'.
+CREATE FUNCTION qwen.certify(
+	task text,
+	max_error float8 DEFAULT NULL,
+	risk float8 DEFAULT NULL,
+	target text DEFAULT NULL,
+	apply boolean DEFAULT false,
+	again boolean DEFAULT false,
+	OUT item text,
+	OUT value text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_certify'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 12;
+
+CREATE FUNCTION qwen.drift(
+	task text,
+	look_now boolean DEFAULT false,
+	anew boolean DEFAULT false,
+	OUT chart text)
+RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'qwen_classify_drift'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 40;
+
+-- by: NULL, 'day', 'week' (when a row was labelled), or a column of the table.
+CREATE FUNCTION qwen.shares(
+	task text,
+	since timestamptz DEFAULT NULL,
+	by text DEFAULT NULL,
+	OUT bucket text,
+	OUT label text,
+	OUT share float8,
+	OUT low float8,
+	OUT high float8,
+	OUT rows bigint,
+	OUT audits bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_shares'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 100;
+
+CREATE FUNCTION qwen.alert_rows(
+	OUT task text,
+	OUT at timestamptz,
+	OUT kind text,
+	OUT message text,
+	OUT hint text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_alerts'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 10;
+
+CREATE VIEW qwen.alerts AS
+SELECT task, at::timestamptz(0) AS at, kind, message, hint
+FROM qwen.alert_rows();
+GRANT SELECT ON qwen.alerts TO PUBLIC;
+
+COMMENT ON FUNCTION qwen.certify(text, float8, float8, text, boolean, boolean) IS
+'above which confidence labels may stand without a person''s look, with a promise; apply => true sets accept_above';
+COMMENT ON FUNCTION qwen.drift(text, boolean, boolean) IS
+'how the labels are mixed, and were; look_now => true looks at once, anew => true begins a new reference';
+COMMENT ON FUNCTION qwen.shares(text, timestamptz, text) IS
+'which share of the rows has which label, put right by audits, with 95 % intervals; rows: how many the machine gave it';
+COMMENT ON VIEW qwen.alerts IS
+'alarms of your tasks: labels are mixed otherwise than they were, or a certificate does not hold any more';

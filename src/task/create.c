@@ -29,10 +29,13 @@ enum
 {
 	ARG_NAME, ARG_LABELS, ARG_INSTRUCTIONS, ARG_EXAMPLES, ARG_SERVER,
 	ARG_WITH_REASON, ARG_ACCEPT_ABOVE, ARG_PRIORITY, ARG_KEEP,
-	ARG_RENAME					/* of alter_task */
+	ARG_RENAME,					/* of alter_task, which has the last one after it */
+	ARG_DRIFT_EVERY = ARG_RENAME	/* of create_task */
 };
 
 #define MAX_NAME	63			/* bytes: as an identifier's, for names in views and messages */
+
+#define LEAST_DRIFT_EVERY 50	/* labels: fewer show nothing */
 
 #define HINT_LABELS "Give the labels as ARRAY['refund', 'bug'] or as JSON: '{\"refund\": \"wants money back\", \"bug\": null}'."
 
@@ -94,7 +97,7 @@ examples_argument(FunctionCallInfo fcinfo, char **value)
 
 /* What is given besides the name, the labels and their new names. */
 static void
-other_arguments(FunctionCallInfo fcinfo, QcTask *task)
+other_arguments(FunctionCallInfo fcinfo, QcTask *task, int arg_drift_every)
 {
 	text_argument(fcinfo, ARG_INSTRUCTIONS, &task->instructions);
 	examples_argument(fcinfo, &task->examples);
@@ -107,6 +110,8 @@ other_arguments(FunctionCallInfo fcinfo, QcTask *task)
 		task->priority = PG_GETARG_INT32(ARG_PRIORITY);
 	if (!PG_ARGISNULL(ARG_KEEP))
 		task->keep = PG_GETARG_BOOL(ARG_KEEP);
+	if (!PG_ARGISNULL(arg_drift_every))
+		task->drift_every = PG_GETARG_INT32(arg_drift_every);
 }
 
 /* ---- checks ---- */
@@ -125,6 +130,11 @@ check_numbers(const QcTask *task)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("priority must be from 1 to 100"),
 				 errhint("It is the task's share of the worker's turns; 10 is usual, 20 is served twice as often.")));
+	if (task->drift_every < LEAST_DRIFT_EVERY)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("drift_every must be at least %d", LEAST_DRIFT_EVERY),
+				 errhint("It is after how many labels the worker looks whether they are mixed as they were; 1000 is usual.")));
 }
 
 /* The server is asked as the task's owner, whoever types the command. */
@@ -157,7 +167,7 @@ check_column(const QcTask *task)
 
 /* ---- writing ---- */
 
-#define NARGS 11
+#define NARGS 12
 
 /* Parameters of INSERT and UPDATE: $1 is the name or the id, then as listed. */
 static void
@@ -183,6 +193,8 @@ task_parameters(const QcTask *task, Oid *types, Datum *args, char *nulls)
 	args[9] = Int32GetDatum(task->version);
 	types[10] = OIDOID;
 	args[10] = ObjectIdGetDatum(task->owner);
+	types[11] = INT4OID;
+	args[11] = Int32GetDatum(task->drift_every);
 	for (int i = 5; i < NARGS; i++)
 		nulls[i] = ' ';
 }
@@ -249,13 +261,14 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 	task.accept_above = 0.7;
 	task.priority = 10;
 	task.keep = true;
+	task.drift_every = 1000;
 	if (PG_ARGISNULL(ARG_LABELS))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("labels must not be NULL"),
 				 errhint(HINT_LABELS)));
 	task.labels = labels_argument(fcinfo, form, &site);
-	other_arguments(fcinfo, &task);
+	other_arguments(fcinfo, &task, ARG_DRIFT_EVERY);
 	check_numbers(&task);
 	check_prompt(&task);
 	if (task.server)
@@ -265,8 +278,8 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	/* a name that another session takes meanwhile shows as no row written */
 	if (write_task("INSERT INTO qwen.task (name, labels, instructions, examples, server, with_reason, "
-				   "accept_above, priority, keep, version, owner) "
-				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11) "
+				   "accept_above, priority, keep, version, owner, drift_every) "
+				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12) "
 				   "ON CONFLICT (name) DO NOTHING", &task, false) == 0)
 		raise_taken(task.name);
 	PG_RETURN_VOID();
@@ -334,7 +347,7 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	if (!PG_ARGISNULL(ARG_LABELS))
 		fresh.labels = labels_argument(fcinfo, form, &site);
-	other_arguments(fcinfo, &fresh);
+	other_arguments(fcinfo, &fresh, ARG_DRIFT_EVERY + 1);
 	check_numbers(&fresh);
 	if (!PG_ARGISNULL(ARG_RENAME))
 		apply_rename(fcinfo, old, &fresh, &rename);
@@ -348,7 +361,7 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	if (write_task("UPDATE qwen.task SET labels = $2::json, instructions = $3, examples = $4::jsonb, "
 				   "server = $5, with_reason = $6, accept_above = $7, priority = $8, keep = $9, "
-				   "version = $10, owner = $11 WHERE id = $1", &fresh, true) != 1)
+				   "version = $10, owner = $11, drift_every = $12 WHERE id = $1", &fresh, true) != 1)
 		elog(ERROR, "task %d is gone", fresh.id);
 	only_names = rename.n > 0 && PG_ARGISNULL(ARG_LABELS) && PG_ARGISNULL(ARG_EXAMPLES) &&
 		same_text(old->instructions, fresh.instructions) &&

@@ -252,9 +252,17 @@ qc_rename_rows(const QcTask *task, const QcRename *rename, int32 version, bool o
 	run("UPDATE qwen.review_row AS a SET human = r.fresh "
 		"FROM unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 AND a.human = r.old",
 		rename, INT4OID, Int32GetDatum(task->id));
+	run("WITH old AS (DELETE FROM qwen.drift_count AS a USING unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 "
+		"AND a.kind = 'label' AND a.bucket = r.old RETURNING a.*, r.fresh) "
+		"INSERT INTO qwen.drift_count (task, win, version, source, day, kind, bucket, n) "
+		"SELECT task, win, version, source, day, kind, fresh, n FROM old ORDER BY win",
+		rename, INT4OID, Int32GetDatum(task->id));
 	if (only)
 	{
 		count_up("UPDATE qwen.review_row SET version = $3 WHERE task = $1 AND version = $2", task, version);
+		count_up("UPDATE qwen.certificate SET version = $3 WHERE task = $1 AND version = $2", task, version);
+		count_up("UPDATE qwen.drift_window SET version = $3 WHERE task = $1 AND version = $2", task, version);
+		count_up("UPDATE qwen.drift_count SET version = $3 WHERE task = $1 AND version = $2", task, version);
 		count_up("UPDATE qwen.result SET version = $3 WHERE task = $1 AND version = $2", task, version);
 		count_up("UPDATE qwen.dead SET version = $3 WHERE task = $1 AND version = $2", task, version);
 	}

@@ -34,6 +34,7 @@ typedef struct QcTask
 	double		accept_above;
 	int			priority;		/* 1 to 100: share of the worker's turns; 10 */
 	bool		keep;			/* write qwen.result */
+	int			drift_every;	/* labels between two looks for drift */
 	bool		paused;
 
 	/* what it is attached to; source InvalidOid: nothing */

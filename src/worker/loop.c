@@ -26,6 +26,7 @@
 
 #include "common/guc.h"
 #include "net/pool.h"
+#include "trust/drift.h"
 #include "worker/state.h"
 
 #define QC_MINUTE			(60 * QC_S)
@@ -35,6 +36,8 @@
 #define QC_YIELD_WITHIN		(5 * QC_S)	/* answers under way are waited for */
 #define QC_LEAST_PAUSE		1000	/* ms, after an error of nobody */
 #define QC_MOST_PAUSE		60000
+#define QC_DRIFT_PAUSE		(10 * QC_S)	/* between two looks at a task */
+#define QC_DRIFT_EVERY		(3600 * QC_S)	/* at all tasks */
 
 QcState		qc_state;
 
@@ -93,6 +96,48 @@ begin_carefully(void)
 		qc_state.safe_until = qc_pool_now() + QC_SAFE_FOR;
 }
 
+/* ---- drift ---- */
+
+static void
+check_drift(void *arg)
+{
+	QcWork	   *work = arg;
+
+	qc_drift_check(work->task);
+}
+
+static void
+look_for_drift(QcWork *work)
+{
+	ErrorData  *error = qc_work_try(check_drift, work);
+
+	work->drift_at = qc_pool_now() + QC_DRIFT_PAUSE;
+	if (error == NULL)
+		work->drifting = 0;
+	else if (!qc_error_passes(error))
+		ereport(LOG,
+				(errmsg("looking for drift in task \"%s\" failed: %s", work->task->name, error->message)));
+}
+
+/*
+ * When enough labels were written, and (every) whatever came: how long ago the
+ * last look was stands in the tables.
+ */
+static void
+look_for_drifts(bool every)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &qc_state.works)
+	{
+		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
+
+		if (work->task->keep && qc_work_takes(work) &&
+			(every || (work->drifting >= work->task->drift_every && qc_pool_now() >= work->drift_at)))
+			look_for_drift(work);
+	}
+}
+
 /* ---- once a minute ---- */
 
 static void
@@ -144,6 +189,11 @@ every_minute(void)
 		error = qc_work_try(vacuum_queue, NULL);
 	if (error == NULL && work != NULL && qc_work_may_run(work) && work->fault == QC_SOUND)
 		error = qc_work_try(keep_house, work);
+	if (qc_pool_now() >= qc_state.drift_at)
+	{
+		qc_state.drift_at = qc_pool_now() + QC_DRIFT_EVERY;
+		look_for_drifts(true);
+	}
 	if (error != NULL && !qc_error_passes(error))
 		ereport(LOG,
 				(errmsg("housekeeping of qwen_classify failed: %s", error->message)));
@@ -300,6 +350,7 @@ do_what_can_be_done(void)
 	{
 		any = more = true;
 		qc_show_session();		/* not "writing labels" while it waits */
+		look_for_drifts(false);
 	}
 	if (qc_pool_now() >= qc_state.minute_at)
 		every_minute();

@@ -46,6 +46,7 @@ qc_show_written(QcWork *work, const QcItem *item)
 	advance_seconds(work);
 	work->second[work->second_at % QC_RATE_SECONDS]++;
 	work->done++;
+	work->drifting++;
 	work->source = item->source;
 	if (!isnan(item->shown) && item->shown < work->task->accept_above)
 		work->undecided++;

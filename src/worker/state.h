@@ -167,6 +167,8 @@ typedef struct QcWork
 	/* counts for the board */
 	QcBoardTask *board;
 	int64		done;
+	int64		drifting;		/* labels since the last look for drift */
+	int64		drift_at;		/* no look before; of qc_pool_now() */
 	int64		undecided;
 	int64		failed;
 	int64		cut;
@@ -214,6 +216,7 @@ typedef struct QcState
 	int64		begun;			/* of qc_pool_now() */
 	int64		busy_at;		/* when there was work, last */
 	int64		minute_at;		/* next housekeeping */
+	int64		drift_at;		/* next look for drift at all tasks */
 	int64		look_at;		/* when calls in trouble are looked at again */
 	int64		shown_at;
 	int			housekept;		/* whose turn it was */
