@@ -29,6 +29,7 @@
 #define NEAR			0.1		/* of the threshold */
 #define CLIP			200		/* characters of an input that are shown */
 #define PAGES			20		/* that are searched for rows that stand */
+#define MOST_ACTIVE		5000	/* that are looked at */
 #define HELD_FOR		"10 minutes"	/* shown to somebody, rows are not shown to others */
 
 typedef struct QcReview
@@ -59,9 +60,10 @@ typedef struct QcReview
 #define UNSURE	" AND (r.confidence < " ABOVE " OR r.confidence IS NULL)"
 #define AROUND	" AND r.confidence >= " ABOVE " - $3 AND r.confidence < " ABOVE " + $3"
 
-/* The two most probable labels. */
+/* Between the two most probable labels. */
 #define MARGIN \
-	"CROSS JOIN LATERAL (SELECT ARRAY(SELECT x FROM unnest(r.top) AS x ORDER BY x DESC LIMIT 2) AS best) AS b "
+	"CROSS JOIN LATERAL (SELECT coalesce(pg_catalog.max(x) - (pg_catalog.array_agg(x ORDER BY x DESC))[2], " \
+	"r.confidence) AS margin FROM unnest(r.top) AS x) AS m "
 
 /* What a certificate promises something for; false: none stands. */
 static bool
@@ -151,7 +153,20 @@ count_rows(const QcReview *review, const char *condition)
 	return n;
 }
 
-/* Candidates, a page at a time, the best first. */
+/*
+ * Rows near the threshold, those first whose labels are nearest to each other:
+ * enough of each label, since one label may have nearly all of them.
+ */
+static const char active_sql[] =
+"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM (SELECT r.*, m.margin, pg_catalog.row_number() OVER "
+"(PARTITION BY r.label ORDER BY m.margin, r.k, r.kx) AS nth FROM qwen.result AS r " MARGIN
+"WHERE " UNTOUCHED AROUND NOT_ASKED ") AS r WHERE r.nth <= $6 ORDER BY r.margin, r.k, r.kx LIMIT $7";
+
+/* The least sure, a page at a time. */
+static const char queue_sql[] =
+"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM qwen.result AS r WHERE " UNTOUCHED UNSURE NOT_ASKED
+" ORDER BY r.confidence, r.k, r.kx LIMIT $6 OFFSET $7";
+
 static QcAsked *
 read_page(const QcReview *review, bool active, int page, int size, int *n)
 {
@@ -161,14 +176,8 @@ read_page(const QcReview *review, bool active, int page, int size, int *n)
 
 	begin_query(review, &own);
 	qc_own_int8(&own, size);
-	qc_own_int8(&own, (int64) page * size);
-	qc_own_run_once(&own, active ?
-					"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM qwen.result AS r " MARGIN
-					"WHERE " UNTOUCHED AROUND NOT_ASKED
-					" ORDER BY coalesce(b.best[1] - b.best[2], r.confidence), r.k, r.kx LIMIT $6 OFFSET $7" :
-					"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM qwen.result AS r "
-					"WHERE " UNTOUCHED UNSURE NOT_ASKED
-					" ORDER BY r.confidence, r.k, r.kx LIMIT $6 OFFSET $7", SPI_OK_SELECT);
+	qc_own_int8(&own, active ? MOST_ACTIVE : (int64) page * size);
+	qc_own_run_once(&own, active ? active_sql : queue_sql, SPI_OK_SELECT);
 	asked = qc_asked_read(cxt, n);
 	qc_own_end(&own);
 	return asked;
@@ -213,7 +222,7 @@ draw(QcReview *review, bool active, int wanted)
 	int			n = size;
 	int64		all = wanted > 0 ? count_rows(review, active ? AROUND : UNSURE) : 0;
 
-	for (int page = 0; page < PAGES && n == size && review->rows < until; page++)
+	for (int page = 0; page < (active ? 1 : PAGES) && n == size && review->rows < until; page++)
 	{
 		QcAsked    *asked = read_page(review, active, page, size, &n);
 
