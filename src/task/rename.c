@@ -260,6 +260,7 @@ qc_rename_rows(const QcTask *task, const QcRename *rename, int32 version, bool o
 	if (only)
 	{
 		count_up("UPDATE qwen.review_row SET version = $3 WHERE task = $1 AND version = $2", task, version);
+		count_up("UPDATE qwen.calibration SET version = $3 WHERE task = $1 AND version = $2", task, version);
 		count_up("UPDATE qwen.certificate SET version = $3 WHERE task = $1 AND version = $2", task, version);
 		count_up("UPDATE qwen.drift_window SET version = $3 WHERE task = $1 AND version = $2", task, version);
 		count_up("UPDATE qwen.drift_count SET version = $3 WHERE task = $1 AND version = $2", task, version);

@@ -305,11 +305,10 @@ write_accept_above(const QcTask *task, double accept_above)
 	qc_board_config_changes();
 }
 
-/* A column of type real holds the threshold's own rows a little below it. */
 static void
-apply(QcTask *task, const QcPromise *promise, double shown)
+apply(QcTask *task, const QcPromise *promise, const QcCalibration *calibration)
 {
-	double		accept_above = Min(shown, (double) (float) shown);
+	double		accept_above = qc_promise_accept_above(promise, calibration);
 
 	if (promise->state != QC_CERTIFIED)
 		ereport(NOTICE,
@@ -398,7 +397,7 @@ qwen_classify_certify(PG_FUNCTION_ARGS)
 
 	calibration = qc_calibration_read(task, CurrentMemoryContext);
 	if (ask.apply)
-		apply(task, promise, qc_calibrated(calibration, promise->source, promise->threshold));
+		apply(task, promise, calibration);
 	qc_rows_begin(&rows, fcinfo);
 	qc_certify_tell(&rows, task, promise, &audits, &walk, calibration);
 	return (Datum) 0;

@@ -148,7 +148,7 @@ put_threshold(const QcTelling *t)
 		put(t, "threshold", "%.4f raw; no calibration is active", p->threshold);
 	put(t, "rows kept", "%.1f %% (" INT64_FORMAT " of " INT64_FORMAT ") are at or above the threshold",
 		100.0 * (double) (t->total - t->below) / (double) Max(t->total, 1), t->total - t->below, t->total);
-	if (t->task->accept_above != Min(shown, (double) (float) shown))
+	if (t->task->accept_above != qc_promise_accept_above(p, t->calibration))
 		put(t, "accept_above", "%g now; to set it to the threshold:\nSELECT * FROM qwen.certify(%s, apply => true);",
 			t->task->accept_above, quote_literal_cstr(t->task->name));
 }

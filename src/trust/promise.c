@@ -19,6 +19,7 @@
 
 #include "queue/own.h"
 #include "trust/alert.h"
+#include "trust/calibration.h"
 #include "trust/certify.h"
 
 /* The mean number of audits until a false alarm, while the promise holds. */
@@ -217,6 +218,22 @@ qc_promise_walk(const QcPromise *promise, const QcAudits *audits, QcCertificate 
 		qc_certificate_count(out, row->score, !row->answered || row->wrong);
 		(void) qc_certificate_look(out);
 	}
+}
+
+/*
+ * A column of type real holds the threshold's own rows a little below it.  Where
+ * the map is level rows below the threshold look like it: they are left out, and
+ * it with them.
+ */
+double
+qc_promise_accept_above(const QcPromise *promise, const QcCalibration *calibration)
+{
+	double		shown = qc_calibrated(calibration, promise->source, promise->threshold);
+	double		below = qc_calibrated(calibration, promise->source, promise->threshold * (1 - 1e-9));
+
+	if (below >= shown)
+		return Min((double) nextafterf((float) shown, 2), 1);
+	return Min(shown, (double) (float) shown);
 }
 
 /* ---- harm ---- */

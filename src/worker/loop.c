@@ -36,7 +36,7 @@
 #define QC_YIELD_WITHIN		(5 * QC_S)	/* answers under way are waited for */
 #define QC_LEAST_PAUSE		1000	/* ms, after an error of nobody */
 #define QC_MOST_PAUSE		60000
-#define QC_DRIFT_PAUSE		(10 * QC_S)	/* between two looks at a task */
+#define QC_DRIFT_PAUSE		(5 * QC_S)	/* between two looks at a task */
 #define QC_DRIFT_EVERY		(3600 * QC_S)	/* at all tasks */
 
 QcState		qc_state;
@@ -112,9 +112,10 @@ look_for_drift(QcWork *work)
 	ErrorData  *error = qc_work_try(check_drift, work);
 
 	work->drift_at = qc_pool_now() + QC_DRIFT_PAUSE;
-	if (error == NULL)
-		work->drifting = 0;
-	else if (!qc_error_passes(error))
+	if (error != NULL && qc_error_passes(error))
+		return;					/* soon again */
+	work->drifting = 0;
+	if (error != NULL)
 		ereport(LOG,
 				(errmsg("looking for drift in task \"%s\" failed: %s", work->task->name, error->message)));
 }
@@ -136,6 +137,23 @@ look_for_drifts(bool every)
 			(every || (work->drifting >= work->task->drift_every && qc_pool_now() >= work->drift_at)))
 			look_for_drift(work);
 	}
+}
+
+/* When the next look is due. */
+static int64
+drift_due(void)
+{
+	int64		due = QC_NEVER_AT;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &qc_state.works)
+	{
+		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
+
+		if (work->task->keep && qc_work_takes(work) && work->drifting >= work->task->drift_every)
+			due = Min(due, work->drift_at);
+	}
+	return due;
 }
 
 /* ---- once a minute ---- */
@@ -312,7 +330,7 @@ static long
 how_long(bool more)
 {
 	int64		now = qc_pool_now();
-	int64		due = Min(qc_flush_due(), qc_state.minute_at);
+	int64		due = Min(Min(qc_flush_due(), drift_due()), qc_state.minute_at);
 
 	if (more)
 		return 0;
@@ -350,8 +368,8 @@ do_what_can_be_done(void)
 	{
 		any = more = true;
 		qc_show_session();		/* not "writing labels" while it waits */
-		look_for_drifts(false);
 	}
+	look_for_drifts(false);
 	if (qc_pool_now() >= qc_state.minute_at)
 		every_minute();
 	qc_show(any && qc_state.in_work == 0);
