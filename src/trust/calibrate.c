@@ -420,7 +420,7 @@ say_map(QcRows *rows, const QcCalibration *c)
 	{
 		double		p = qc_map_apply(&c->map, raws[i], 0);
 
-		say(rows, psprintf("raw %g", raws[i]), psprintf("%.3f", p), bar(p));
+		say(rows, psprintf("raw %g", raws[i]), p < 0.9995 ? psprintf("%.3f", p) : "over 0.999", bar(p));
 	}
 }
 
