@@ -110,7 +110,6 @@ read_child(QcPrefetchState *state)
 	if (!TupIsNull(slot))
 		return slot;
 	state->ended = true;
-	qc_ahead_last();
 	return NULL;
 }
 

@@ -15,12 +15,10 @@
 #include "prompt/answer.h"
 #include "task/prompts.h"
 
-#define QC_RESULT_HASHES	2
-
-/* Of all that shapes a request: an equal key is an equal request. */
+/* SHA-256 of all that shapes a request: an equal key is an equal request. */
 typedef struct QcResultKey
 {
-	uint64		hash[QC_RESULT_HASHES];
+	uint8		digest[QC_FINGERPRINT];
 } QcResultKey;
 
 /* What a request came to; a failed one is a result too. */

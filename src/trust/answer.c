@@ -22,6 +22,7 @@
 
 #include "queue/note.h"
 #include "queue/own.h"
+#include "trust/certify.h"
 #include "trust/reviews.h"
 
 /* As many of one statement are judgements; qwen.annotation takes more for a bulk edit. */
@@ -320,6 +321,7 @@ answer_row(FunctionCallInfo fcinfo, char *label)
 	write_row(&answer, psprintf("%s by %s", label != NULL && strcmp(label, answer.item.old_label) != 0 ?
 								"set" : "agreed", qc_reviews_role()));
 	answer_draw(&answer);
+	qc_certificate_watch(task);
 	qc_note_label(task->id, answer.item.k, answer.item.kx, QC_AUTHOR_PERSON, answer.label, answer.item.hash);
 	return said(&answer);
 }

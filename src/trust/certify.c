@@ -330,7 +330,7 @@ apply(QcTask *task, const QcPromise *promise, const QcCalibration *calibration)
 static QcPromise *
 stands_or_begins(const QcTask *task, QcAsk *ask)
 {
-	QcPromise  *stands = qc_promise_read(task, true);
+	QcPromise  *stands = qc_promise_read(task, false);
 	QcPromise  *promise;
 	QcAudits	audits = {0};
 	char	   *source = source_of(task);

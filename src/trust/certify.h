@@ -66,8 +66,8 @@ typedef struct QcAudits
 	int			used;			/* up to the last that was answered */
 } QcAudits;
 
-/* NULL: there is none.  for_change locks the row. */
-extern QcPromise *qc_promise_read(const QcTask *task, bool for_change);
+/* NULL: there is none, or (skip) somebody else has it locked. */
+extern QcPromise *qc_promise_read(const QcTask *task, bool skip);
 extern void qc_promise_write(const QcTask *task, const QcPromise *promise);
 
 extern void qc_promise_audits(const QcTask *task, const QcPromise *promise, QcAudits *audits);
@@ -89,7 +89,10 @@ extern double qc_promise_accept_above(const QcPromise *promise,
  */
 extern bool qc_promise_harm(const QcTask *task, QcPromise *promise, const QcAudits *audits);
 
-/* All of that for the worker, within its transaction. */
+/*
+ * All of that after an answer, and for the worker.  It waits for nobody: whoever
+ * has the certificate looks at it, or the next answer does.
+ */
 extern void qc_certificate_watch(const QcTask *task);
 
 extern const char *qc_target_name(QcErrorTarget target);

@@ -68,32 +68,38 @@ static void
 count_rows(QcTelling *t)
 {
 	const QcPromise *promise = t->promise;
+	int			n = promise->n;
+	double	   *rising = palloc(sizeof(double) * Max(n, 1));
+	int64	   *in = palloc0(sizeof(int64) * (n + 1));	/* by how many thresholds a row reaches */
 	int64		reached = 0;
 	QcOwn		own;
 	bool		isnull;
 
+	for (int i = 0; i < n; i++)
+		rising[i] = promise->thresholds[n - 1 - i];
 	qc_own_begin(&own);
 	qc_own_int4(&own, t->task->id);
 	qc_own_int4(&own, promise->version);
 	qc_own_text(&own, promise->source);
-	qc_own_float8s(&own, promise->thresholds, promise->n);
-	qc_own_run_once(&own, "WITH t AS (SELECT th, i, pg_catalog.lag(th) OVER (ORDER BY i) AS above "
-			   "FROM unnest($4) WITH ORDINALITY AS u(th, i)), "
-			   "r AS MATERIALIZED (SELECT confidence AS c, count(*) AS n FROM qwen.result WHERE task = $1 AND version = $2 "
-			   "AND source = $3 AND confidence IS NOT NULL GROUP BY confidence) "
-			   "SELECT coalesce(sum(r.n), 0)::pg_catalog.int8, (SELECT count(*) FROM qwen.result "
-			   "WHERE task = $1 AND version = $2) FROM t "
-			   "LEFT JOIN r ON r.c >= t.th AND (t.above IS NULL OR r.c < t.above) GROUP BY t.i ORDER BY t.i",
-			   SPI_OK_SELECT);
-	for (int i = 0; i < (int) SPI_processed; i++)
+	qc_own_float8s(&own, rising, n);
+	qc_own_run_once(&own, "SELECT CASE WHEN source = $3 AND confidence IS NOT NULL "
+					"THEN pg_catalog.width_bucket(confidence, $4) ELSE 0 END::pg_catalog.int8, count(*) "
+					"FROM qwen.result WHERE task = $1 AND version = $2 GROUP BY 1", SPI_OK_SELECT);
+	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		t->total = qc_own_int8_at(i, 2, &isnull);
-		reached += qc_own_int8_at(i, 1, &isnull);
+		int64		rows = qc_own_int8_at(row, 2, &isnull);
+
+		in[Min(qc_own_int8_at(row, 1, &isnull), n)] = rows;
+		t->total += rows;
+	}
+	qc_own_end(&own);
+	for (int i = 0; i < n; i++)
+	{
+		reached += in[n - i];
 		t->walk->step[i].coverage = t->total > 0 ? (double) reached / (double) t->total : 0;
 		if (i + 1 == promise->certified)
 			t->below = t->total - reached;
 	}
-	qc_own_end(&own);
 }
 
 /* ---- the items ---- */

@@ -37,6 +37,7 @@
 #define YEAR			(365 * DAY)
 #define LEAST_IN_A_DAY	50		/* labels: fewer are no window, nor a day of the reference */
 #define KEPT			400		/* windows */
+#define ENOUGH			50000	/* values of one side of a test */
 
 /* ---- what is stored ---- */
 
@@ -335,21 +336,24 @@ test_labels(const QcMoved *m, const QcDriftCounts *c)
 						  found.before, found.now));
 }
 
-/* Counts by logit as so many values. */
+/*
+ * Counts by logit as so many values.  A side with more than enough is thinned:
+ * that costs the test nothing, and the worker waits for it.
+ */
 static double *
 values_of(const QcDriftCounts *c, const int64 *count, int *n)
 {
-	int64		total = 0;
+	double		total = 0;
+	double		share;
 	double	   *value;
 
 	for (int i = 0; i < c->n; i++)
-		total += count[i];
+		total += (double) count[i];
+	share = Min(1, ENOUGH / Max(total, 1));
+	value = palloc(sizeof(double) * (ENOUGH + c->n));
 	*n = 0;
-	if (total > INT_MAX / 4)
-		return NULL;			/* nobody labels so much between two looks */
-	value = palloc_extended(sizeof(double) * Max(total, 1), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < c->n; i++)
-		for (int64 j = 0; j < count[i]; j++)
+		for (int64 left = (int64) rint((double) count[i] * share); left > 0; left--)
 			value[(*n)++] = qc_sigmoid(atof(c->bucket[i]) / 10);
 	return value;
 }
@@ -386,10 +390,8 @@ test_deciles(const QcMoved *m, const char *kind, const QcDriftCounts *c)
 	double	   *now = values_of(c, c->now, &nnow);
 	QcStat		status = qc_drift_deciles(before, nbefore, now, nnow, m->window->phi, &found);
 
-	if (before)
-		pfree(before);
-	if (now)
-		pfree(now);
+	pfree(before);
+	pfree(now);
 	if (status != QC_STAT_OK || found.p >= m->level || said_lately(m->task, kind, NULL))
 		return;
 	say(m, kind,

@@ -105,7 +105,7 @@ promise_at(MemoryContext cxt)
 }
 
 QcPromise *
-qc_promise_read(const QcTask *task, bool for_change)
+qc_promise_read(const QcTask *task, bool skip)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	QcPromise  *promise = NULL;
@@ -116,7 +116,7 @@ qc_promise_read(const QcTask *task, bool for_change)
 	qc_own_run(&own, psprintf("SELECT version::pg_catalog.int8, source, target, max_error, risk, "
 							  "sequence::pg_catalog.int8, thresholds, certified::pg_catalog.int8, threshold, "
 							  "harm, seen::pg_catalog.int8, state, started_at, certified_at, changed_at "
-							  "FROM qwen.certificate WHERE task = $1%s", for_change ? " FOR UPDATE" : ""),
+							  "FROM qwen.certificate WHERE task = $1 FOR UPDATE%s", skip ? " SKIP LOCKED" : ""),
 			   SPI_OK_SELECT);
 	if (SPI_processed > 0)
 		promise = promise_at(cxt);

@@ -247,7 +247,6 @@ qc_send(void)
 		any = true;
 		n++;
 	}
-	qc_pool_want(any ? qc_state.nflying : 0);
 	return any;
 }
 

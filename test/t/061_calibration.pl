@@ -194,11 +194,6 @@ subtest 'rows chosen for their scores' => sub {
 		qr/^40 audits, 160 chosen by their scores and weighted/, 'weighted');
 	like(value($node, "SELECT note FROM qwen.calibrate('queued') WHERE item = 'log-loss before'"),
 		qr/^of 40 audits/, 'and the quality is told of audits alone');
-	is(item('calibrate', 'queued', 'certificate'), '', 'no certificate, no word of it');
-	$node->safe_psql('postgres', "INSERT INTO qwen.certificate (task, version, source, target, max_error, risk, sequence, thresholds, certified, threshold, harm, state) "
-		  . "SELECT id, version, 'logprob_masked', 'table', 0.05, 0.05, 1, '{0.9}', 1, 0.9, '{0,0,0,0}', 'certified' FROM qwen.task WHERE name = 'queued'");
-	like(value($node, "SELECT note FROM qwen.calibrate('queued') WHERE item = 'certificate'"), qr/qwen\.certify\('queued', apply => true\)/,
-		'one that was certified is to be applied anew');
 };
 
 subtest 'an answer that came as a plain UPDATE' => sub {

@@ -205,9 +205,9 @@ answer('tickets', 'true');
 like(certify("'tickets'")->{state}, qr/^certified/, 'audits that go on as before leave it');
 is(certificate('tickets', 'seen'), '190', 'and are seen, as all since the first step');
 sql("SELECT count(*) FROM qwen.audit('tickets', 20)");
-answer('tickets', 'true', "CASE s.label WHEN 'bug' THEN 'praise' ELSE 'bug' END");
-my $r = run_sql($node, "LISTEN qwen_alert; SELECT * FROM qwen.certify('tickets');");
-like($r->{out}, qr/state\|suspended since/, 'audits that are all wrong suspend it');
+my $r = run_sql($node, "LISTEN qwen_alert; SELECT count(qwen.correct('tickets', v.k, CASE v.label WHEN 'bug' THEN 'praise' ELSE 'bug' END)) "
+	  . "FROM qwen.review_row v WHERE v.human IS NULL; SELECT * FROM qwen.certify('tickets');");
+like($r->{out}, qr/notification.*state\|suspended since/s, 'audits that are all wrong suspend it, when they are answered');
 like($r->{out}, qr/promise\|none any more/, 'and its promise');
 like($r->{out}, qr/notification "qwen_alert" with payload "harm \d+"/, 'whoever listens is told');
 is(sql("SELECT task, kind FROM qwen.alerts"), 'tickets|harm', 'an alert is there');
