@@ -283,12 +283,37 @@ collect_window(WindowFunc *expr, QcCollect *in)
 	in->guards = save;
 }
 
+/*
+ * Of x IN (SELECT ...) the left side; the right one is the subquery's, so no
+ * guard may be made of the comparison.  Hashing computes all of (x, y); row by
+ * row y is not looked at where x differs, nor x where there is no row, as is
+ * common only if the subquery depends on the row outside.
+ */
+static void
+collect_test(SubPlan *expr, QcCollect *in)
+{
+	List	   *clauses = is_andclause(expr->testexpr) ?
+		((BoolExpr *) expr->testexpr)->args : list_make1(expr->testexpr);
+	ListCell   *cell;
+
+	foreach(cell, clauses)
+	{
+		if (IsA(lfirst(cell), OpExpr))
+			collect((Node *) linitial(lfirst_node(OpExpr, cell)->args), in);
+		else if (IsA(lfirst(cell), RowCompareExpr))
+			collect((Node *) linitial(lfirst_node(RowCompareExpr, cell)->largs), in);
+		if (!expr->useHashTable)
+			break;
+	}
+}
+
 /* Its arguments and test always; what is in it where that runs once a row. */
 static void
 collect_subplan(SubPlan *expr, QcCollect *in)
 {
 	collect((Node *) expr->args, in);
-	collect(expr->testexpr, in);
+	if (expr->testexpr && (expr->useHashTable || expr->parParam == NIL))
+		collect_test(expr, in);
 	if (expr->parParam == NIL || expr->useHashTable || in->nest_params || in->subplan)
 		return;
 	in->subplan = expr;

@@ -55,6 +55,10 @@ my $lag = "SELECT count(lag) FROM (SELECT lag(qwen_label(CASE WHEN id < 60 THEN 
 my ($out) = asked("SET qwen_classify.on_error = 'error'; $lag", 'on');
 is($out, '59', 'the last row of lag is not needed and raises nothing');
 
+# The right side of a comparison with a subquery is the subquery's.
+same('two calls IN (SELECT ...)', "SELECT count(*) FROM a WHERE (qwen_label(body, '{bug, case}'), qwen_label(cat, '{x, y}')) $_")
+  for "IN (SELECT 'bug', cat FROM b)", "NOT IN (SELECT 'case', cat FROM b WHERE b.k = a.k)", "< ANY (SELECT 'case', cat FROM b)";
+
 my $seconds = $ENV{QWEN_RANDOM} || 45;
 my $seed = $ENV{QWEN_SEED} || 1;
 diag "seed $seed";
