@@ -50,6 +50,7 @@ typedef struct QcPool
 								 * limit found */
 	long		connections;	/* CURLMOPT_MAXCONNECTS as set */
 	bool		latch_was_set;
+	int			wanted;			/* in flight, soon again */
 	uint64		armed;			/* timers so far */
 	pairingheap timers;
 	dlist_head	eager;			/* the eager ones of the armed timers */
@@ -321,8 +322,15 @@ qc_pool_harvest(void)
 	}
 
 	/* A statement ends: what it kept beyond need is closed as its last end. */
-	if (pool.in_flight < pool.connections / 2 && pool.connections > QC_MIN_CONNECTIONS)
+	if (Max(pool.in_flight, pool.wanted) < pool.connections / 2 &&
+		pool.connections > QC_MIN_CONNECTIONS)
 		qc_pool_keep_connections(Max(pool.connections / 2, QC_MIN_CONNECTIONS));
+}
+
+void
+qc_pool_want(int n)
+{
+	pool.wanted = n;
 }
 
 /* Call completions.  One that throws leaves the others for the next round. */

@@ -49,6 +49,12 @@ extern int64 qc_pool_now(void);
  */
 extern void qc_pool_wait(long timeout_ms);
 
+/*
+ * So many are wanted in flight for a while: connections stay through a dip.  0
+ * again when the last was started, so that what is kept beyond need is closed.
+ */
+extern void qc_pool_want(int n);
+
 /* Requests in flight in this process: for tests and views. */
 extern int	qc_pool_in_flight(void);
 

@@ -73,9 +73,10 @@ forget_ahead(void *arg)
 
 	detach(ahead);
 	dlist_delete(&ahead->node);
+	qc_pool_want(0);
 }
 
-/* Digests are random: any four bytes of one are a hash. */
+/* A key is made of hashes: four bytes of it are one. */
 static uint32
 hash_key(const void *key, Size size)
 {
@@ -411,6 +412,12 @@ qc_ahead_stopped(const QcAhead *ahead)
 	return ahead->stopped;
 }
 
+void
+qc_ahead_last(void)
+{
+	qc_pool_want(0);
+}
+
 static QcAnswer *
 find_answer(QcAhead *ahead, const QcResultKey *key)
 {
@@ -463,6 +470,7 @@ start(QcAhead *ahead, const QcRequest *request, QcAheadCounts *counts)
 	answer->gone = true;
 	answer->call = qc_call_start(ahead->cxt, &request->spec);
 	answer->gone = false;
+	qc_pool_want(ahead->statement->budget.max_in_flight);
 	qc_site_prompt_hold(answer->prompt);
 	dlist_push_tail(&ahead->awaited, &answer->node);
 	ahead->nawaited++;

@@ -81,6 +81,9 @@ extern bool qc_ahead_has_memory(const QcAhead *ahead, Size row_bytes, int answer
 /* An answer failed in a way that stops the statement: nothing more is asked ahead. */
 extern bool qc_ahead_stopped(const QcAhead *ahead);
 
+/* No more will be asked for the rows of a node. */
+extern void qc_ahead_last(void);
+
 /*
  * Ask, or hold the answer to an equal question; *started tells whether a
  * request was started for it.  NULL: none is needed, or none can be made.

@@ -12,8 +12,7 @@
 
 #include <math.h>
 
-#include "common/cryptohash.h"
-#include "common/sha2.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -25,29 +24,28 @@
 #include "query/ahead.h"
 #include "query/ask.h"
 
-static void
-hash_part(pg_cryptohash_ctx *ctx, const void *part, size_t len)
-{
-	if (pg_cryptohash_update(ctx, (const uint8 *) part, len) < 0)
-		elog(ERROR, "could not hash a request");
-}
-
+/*
+ * Two hashes of 64 bits under seeds that nobody knows: as good as a digest for
+ * telling the texts of one statement apart, at a tenth of its cost a row.
+ */
 static void
 make_key(QcResultKey *key, const QcSitePrompt *site, const QcEndpoint *endpoint,
 		 bool with_reason, const char *text, size_t len)
 {
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+	static uint64 seed[QC_RESULT_HASHES];
+	static bool seeded = false;
 
-	if (pg_cryptohash_init(ctx) < 0)
-		elog(ERROR, "could not hash a request");
-	hash_part(ctx, site->fingerprint, QC_FINGERPRINT);
-	hash_part(ctx, &endpoint->serverid, sizeof(Oid));
-	hash_part(ctx, &endpoint->userid, sizeof(Oid));
-	hash_part(ctx, &with_reason, sizeof(bool));
-	hash_part(ctx, text, len);
-	if (pg_cryptohash_final(ctx, key->digest, QC_FINGERPRINT) < 0)
-		elog(ERROR, "could not hash a request");
-	pg_cryptohash_free(ctx);
+	if (!seeded && !pg_strong_random(seed, sizeof(seed)))
+		elog(ERROR, "could not make a random seed");
+	seeded = true;
+	for (int i = 0; i < QC_RESULT_HASHES; i++)
+	{
+		uint64		hash = hash_bytes_extended(site->fingerprint, QC_FINGERPRINT, seed[i]);
+
+		hash = hash_combine64(hash, ((uint64) endpoint->serverid << 32) | endpoint->userid);
+		hash = hash_combine64(hash, with_reason);
+		key->hash[i] = hash_bytes_extended((const unsigned char *) text, (int) len, hash);
+	}
 }
 
 bool

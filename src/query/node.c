@@ -110,6 +110,7 @@ read_child(QcPrefetchState *state)
 	if (!TupIsNull(slot))
 		return slot;
 	state->ended = true;
+	qc_ahead_last();
 	return NULL;
 }
 

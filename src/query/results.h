@@ -15,10 +15,12 @@
 #include "prompt/answer.h"
 #include "task/prompts.h"
 
-/* SHA-256 of all that shapes a request: an equal key is an equal request. */
+#define QC_RESULT_HASHES	2
+
+/* Of all that shapes a request: an equal key is an equal request. */
 typedef struct QcResultKey
 {
-	uint8		digest[QC_FINGERPRINT];
+	uint64		hash[QC_RESULT_HASHES];
 } QcResultKey;
 
 /* What a request came to; a failed one is a result too. */

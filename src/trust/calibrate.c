@@ -310,6 +310,25 @@ say_reviews(QcRows *rows, const QcAnswered *a)
 			"of another version or source, or without a number");
 }
 
+/* accept_above is in the numbers that rows showed until now. */
+static void
+say_certificate(QcRows *rows, const QcTask *task)
+{
+	bool		certified;
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_int4(&own, task->version);
+	qc_own_run(&own, "SELECT 1 FROM qwen.certificate WHERE task = $1 AND version = $2 "
+			   "AND state = 'certified' AND threshold IS NOT NULL", SPI_OK_SELECT);
+	certified = SPI_processed > 0;
+	qc_own_end(&own);
+	if (certified)
+		say(rows, "certificate", "apply it again",
+			psprintf("SELECT * FROM qwen.certify(%s, apply => true);", quote_literal_cstr(task->name)));
+}
+
 static void
 say_next(QcRows *rows, const QcTask *task, int n)
 {
@@ -365,6 +384,7 @@ fit(QcRows *rows, const QcTask *task, QcAnswered *a)
 	if (choice.calibrated)
 		say_quality(rows, a, &before, &after);
 	say(rows, "new rows", "calibrated", "qwen.result keeps the server's numbers");
+	say_certificate(rows, task);
 	say_next(rows, task, a->n);
 }
 

@@ -247,6 +247,7 @@ qc_send(void)
 		any = true;
 		n++;
 	}
+	qc_pool_want(any ? qc_state.nflying : 0);
 	return any;
 }
 

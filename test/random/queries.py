@@ -408,6 +408,8 @@ class Maker:
         if self.parallel:
             found += ["parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size = 0",
                       "min_parallel_index_scan_size = 0", f"parallel_leader_participation = {self.pick(('on', 'off'))}"]
+        else:
+            found.append("max_parallel_workers_per_gather = 0")
         if self.one_in(3):
             found.append(f"work_mem = {self.pick((64, 128, 1024))}")
         if self.one_in(3):

@@ -58,6 +58,18 @@ sub item
 
 sub fitted { return value($node, "SELECT c.$_[1] FROM qwen.calibration c JOIN qwen.task t ON t.id = c.task WHERE t.name = '$_[0]'") }
 
+# Twenty new rows, and how many of them show the server's number.
+sub raw_rows
+{
+	my ($name, $from) = @_;
+	my $to = $from + 19;
+
+	$node->safe_psql('postgres', "INSERT INTO $name (id, body) SELECT i, 'text ' || i FROM generate_series($from, $to) i");
+	wait_until(sub { value($node, "SELECT count(*) FROM $name WHERE id >= $from AND label IS NOT NULL") == 20 }, 'labels');
+	return value($node, "SELECT count(*) FROM $name t JOIN qwen.result r ON r.k = t.id JOIN qwen.task k ON k.id = r.task "
+		  . "AND k.name = '$name' WHERE t.id BETWEEN $from AND $to AND t.confidence = r.confidence");
+}
+
 table('ticket', 1500);
 
 subtest 'the method follows the number of reviews' => sub {
@@ -181,8 +193,10 @@ subtest 'stale' => sub {
 	$node->safe_psql('postgres', "ALTER SERVER qwen OPTIONS (ADD model 'qwen2.5-7b')");
 	like(value($node, "SELECT note FROM qwen.calibration_of('moved') WHERE item = 'state'"), qr/fitted to server qwen, .* by qwen \(qwen2\.5-7b\) now/,
 		'another model');
+	is(raw_rows('moved', 101), 20, 'whose numbers are shown as they are');
 	$node->safe_psql('postgres', 'ALTER SERVER qwen OPTIONS (DROP model)');
 	is(item('calibration_of', 'moved', 'state'), 'active', 'as before');
+	is(raw_rows('moved', 201), 0, 'and new rows are calibrated');
 };
 
 subtest 'rows chosen for their scores' => sub {
@@ -194,6 +208,11 @@ subtest 'rows chosen for their scores' => sub {
 		qr/^40 audits, 160 chosen by their scores and weighted/, 'weighted');
 	like(value($node, "SELECT note FROM qwen.calibrate('queued') WHERE item = 'log-loss before'"),
 		qr/^of 40 audits/, 'and the quality is told of audits alone');
+	is(item('calibrate', 'queued', 'certificate'), '', 'no certificate, no word of it');
+	$node->safe_psql('postgres', "INSERT INTO qwen.certificate (task, version, source, target, max_error, risk, sequence, thresholds, certified, threshold, harm, state) "
+		  . "SELECT id, version, 'logprob_masked', 'table', 0.05, 0.05, 1, '{0.9}', 1, 0.9, '{0,0,0,0}', 'certified' FROM qwen.task WHERE name = 'queued'");
+	like(value($node, "SELECT note FROM qwen.calibrate('queued') WHERE item = 'certificate'"), qr/qwen\.certify\('queued', apply => true\)/,
+		'one that was certified is to be applied anew');
 };
 
 subtest 'an answer that came as a plain UPDATE' => sub {

@@ -195,6 +195,40 @@ test_choice(void)
 	qc_map_free(&map);
 }
 
+/* What is told of each row beside the sum of it that the choice was made by. */
+static void
+test_out_of_fold(void)
+{
+	QcReviews	reviews = rows_of(300, 0, false);
+	QcReviews	none = {0};
+	double		told[300];
+	double		first[300];
+	double		loss = 0;
+	QcChoice	choice;
+	QcMap		map;
+	int			i;
+
+	reviews.second = NULL;
+	tap_ok(qc_map_choose(&reviews, 5, &map, &choice) == QC_STAT_OK &&
+		   qc_map_out_of_fold(QC_MAP_PLATT, &reviews, 5, told) == QC_STAT_OK, "maps out of fold", "none");
+	for (i = 0; i < reviews.n; i++)
+		loss += qc_log_loss(told[i], reviews.right[i]) / reviews.n;
+	tap_ok(fabs(loss - choice.log_loss[QC_MAP_PLATT]) < 1e-12, "their mean log-loss is the choice's", "%.12g instead of %.12g",
+		   loss, choice.log_loss[QC_MAP_PLATT]);
+
+	/* a row does not see its own truth: turned round, it alone is told the same */
+	for (i = 0; i < reviews.n; i++)
+		first[i] = told[i];
+	data_right[7] = !data_right[7];
+	tap_ok(qc_map_out_of_fold(QC_MAP_PLATT, &reviews, 5, told) == QC_STAT_OK && told[7] == first[7], "a row's own truth does not matter to it",
+		   "%g instead of %g", told[7], first[7]);
+	for (i = 0; i < reviews.n && told[i] == first[i]; i++)
+		;
+	tap_ok(i < reviews.n, "but to others", "it does not");
+	tap_ok(qc_map_out_of_fold(QC_MAP_ISOTONIC, &none, 5, told) == QC_STAT_TOO_FEW, "isotonic of nothing is refused", "it is not");
+	qc_map_free(&map);
+}
+
 /* Rows whose truth is that of a straight line in the logit, and of a step that only isotonic can follow. */
 static void
 simulate(QcRandom *random, int n, bool step)
@@ -371,6 +405,7 @@ main(void)
 	test_monotone();
 	test_bad_input();
 	test_choice();
+	test_out_of_fold();
 	test_one_standard_error();
 	test_scores();
 	test_too_few();
