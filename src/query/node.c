@@ -220,14 +220,18 @@ wait_ahead(QcPrefetchState *state, long timeout_ms)
 {
 	qc_ahead_wait(state->ahead, timeout_ms);
 	state->room = qc_ahead_room(state->ahead, state->counts);
+	state->driven = state->counts->requests;
 }
 
-/* Read while there is room; a row or two at a time once the first can go out. */
+/*
+ * Read while there is room; a row or two at a time once the first can go out.
+ * Requests are sent off in handfuls, and before we wait: each trip to the
+ * sockets costs several calls of the system.
+ */
 static void
 fill(QcPrefetchState *state)
 {
 	int			rows = most_rows(state);
-	int64		driven = state->counts->requests;
 	int			nread = 0;
 
 	if (state->room <= 0)
@@ -241,14 +245,9 @@ fill(QcPrefetchState *state)
 		if (!read_row(state))
 			break;
 		nread++;
-		if (state->counts->requests - driven >= STARTS_A_ROUND)
-		{
+		if (state->counts->requests - state->driven >= STARTS_A_ROUND)
 			wait_ahead(state, 0);
-			driven = state->counts->requests;
-		}
 	}
-	if (state->counts->requests > driven)
-		wait_ahead(state, 0);
 }
 
 /* A row whose answer cannot come before others gave way is waited for here. */

@@ -77,6 +77,7 @@ typedef struct QcPrefetchState
 	Size		bytes;
 	QcAnswer  **current;		/* of the row that went out last */
 	int			room;			/* requests that may be started before we look again */
+	int64		driven;			/* of counts->requests; the others are not on their way yet */
 
 	QcAhead    *ahead;			/* NULL: not begun */
 	QcAheadCounts *counts;
