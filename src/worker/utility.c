@@ -19,6 +19,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
@@ -286,6 +287,21 @@ pass(QC_UTILITY_ARGS)
 		standard_ProcessUtility(QC_UTILITY_PASS);
 }
 
+/* The server's own function for this is not exported by all minor versions. */
+static bool
+may_create_databases(void)
+{
+	HeapTuple	role = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	bool		may = false;
+
+	if (HeapTupleIsValid(role))
+	{
+		may = ((Form_pg_authid) GETSTRUCT(role))->rolcreatedb;
+		ReleaseSysCache(role);
+	}
+	return may;
+}
+
 /*
  * The rights are the command's own to check, so a user who may not drop a
  * database must not be able to send its worker away either.
@@ -298,7 +314,7 @@ may_empty(Node *stmt, const char *dbname)
 	if (!OidIsValid(dbid))
 		return false;
 	if (IsA(stmt, CreatedbStmt))
-		return superuser() || have_createdb_privilege();
+		return superuser() || may_create_databases();
 	return qc_owns_database(dbid, GetUserId());
 }
 
