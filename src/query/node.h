@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "executor/executor.h"
 #include "nodes/execnodes.h"
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
