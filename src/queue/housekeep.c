@@ -26,11 +26,10 @@
 #include "utils/timestamp.h"
 
 #include "queue/own.h"
+#include "queue/void.h"
 #include "queue/write.h"
-#include "queue/write_rows.h"
 
-#define SLICE			500		/* rows of one transaction: a few milliseconds */
-#define SLICES			10		/* of one call */
+#define SLICES			10		/* of one call, a transaction each */
 
 /* River issue 59: autovacuum may be busy for hours with big tables. */
 #define MOST_DEAD		INT64CONST(100000)
@@ -71,98 +70,30 @@ swept_of(int32 task)
 	return &of[n++];
 }
 
+/* Behind the slice, or to the next table. */
 static void
-move_on(QcSwept *swept, const QcItem *last)
+move_on(QcSwept *swept, const QcVoidScan *to)
 {
-	char	   *kx = last == NULL ? NULL :
-		MemoryContextStrdup(TopMemoryContext, last->kx ? last->kx : "");
+	char	   *kx = to ? MemoryContextStrdup(TopMemoryContext, to->kx) : NULL;
 
 	if (swept->kx)
 		pfree(swept->kx);
 	swept->kx = kx;
-	swept->k = last ? last->k : 0;
-	if (last == NULL)
+	swept->k = to ? to->k : 0;
+	if (to == NULL)
 		swept->table = (swept->table + 1) % (int) lengthof(tables);
-}
-
-static const char *
-and_void_if(const QcSwept *swept)
-{
-	const char *condition = tables[swept->table].void_if;
-
-	return condition ? psprintf(" AND %s", condition) : "";
-}
-
-/* The next keys and the hashes that their entries stand for. */
-static int
-read_slice(const QcSwept *swept, QcItem *items)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	QcOwn		own;
-	int			n;
-
-	qc_own_begin(&own);
-	qc_own_int4(&own, swept->task);
-	qc_own_int8(&own, swept->k);
-	qc_own_text(&own, swept->kx);
-	qc_own_int8(&own, SLICE);
-	qc_own_run(&own, psprintf("SELECT k, kx, text_hash FROM qwen.%s AS t WHERE task = $1%s%s "
-							  "ORDER BY k, kx LIMIT $4", tables[swept->table].name, and_void_if(swept),
-							  swept->kx ? " AND (k, kx) > ($2, $3)" : ""), SPI_OK_SELECT);
-	n = (int) SPI_processed;
-	for (int i = 0; i < n; i++)
-	{
-		bool		isnull;
-		char	   *kx = qc_own_text_at(i, 2, cxt);
-
-		items[i].k = qc_own_int8_at(i, 1, &isnull);
-		items[i].kx = kx != NULL && kx[0] != '\0' ? kx : NULL;
-		items[i].hash = qc_own_int8_at(i, 3, &isnull);
-	}
-	qc_own_end(&own);
-	return n;
-}
-
-/* An entry that was written since has another hash or stands for a row again. */
-static void
-delete_void(const QcSwept *swept, QcItem **items, int n)
-{
-	QcOwn		own;
-	int64	   *hash = palloc(sizeof(int64) * n);
-
-	for (int i = 0; i < n; i++)
-		hash[i] = items[i]->hash;
-	qc_own_begin(&own);
-	qc_own_int4(&own, swept->task);
-	qc_own_keys(&own, items, n);
-	qc_own_int8s(&own, hash, n);
-	qc_own_run(&own, psprintf("DELETE FROM qwen.%s AS t USING unnest($2, $3, $4, $5) AS r(i, k, kx, h) "
-							  "WHERE t.task = $1 AND t.k = r.k AND t.kx = r.kx AND t.text_hash = r.h%s",
-							  tables[swept->table].name, and_void_if(swept)), SPI_OK_DELETE);
-	qc_own_end(&own);
 }
 
 /* False: the table is done. */
 static bool
 sweep_slice(const QcTarget *target, QcSwept *swept)
 {
-	QcItem	   *item = palloc0(sizeof(QcItem) * SLICE);
-	QcItem	  **ref = palloc(sizeof(QcItem *) * SLICE);
-	bool	   *there = palloc(sizeof(bool) * SLICE);
-	int64	   *hash = palloc(sizeof(int64) * SLICE);
-	int			n = read_slice(swept, item);
-	int			nvoid = 0;
+	QcVoidScan	scan = {swept->task, tables[swept->table].name, tables[swept->table].void_if,
+	swept->k, swept->kx};
+	bool		more = qc_void_slice(target, &scan);
 
-	for (int i = 0; i < n; i++)
-		ref[i] = &item[i];
-	qc_rows_hash(target, ref, n, there, hash);
-	for (int i = 0; i < n; i++)
-		if (!there[i] || hash[i] != item[i].hash)
-			ref[nvoid++] = &item[i];
-	if (nvoid > 0)
-		delete_void(swept, ref, nvoid);
-	move_on(swept, n < SLICE ? NULL : &item[n - 1]);
-	return n == SLICE;
+	move_on(swept, more ? &scan : NULL);
+	return more;
 }
 
 /* The version lock keeps qwen.drop_task and qwen.detach out meanwhile. */

@@ -177,3 +177,12 @@ qc_own_int8_at(uint64 row, int col, bool *isnull)
 
 	return *isnull ? 0 : DatumGetInt64(value);
 }
+
+double
+qc_own_float8_at(uint64 row, int col)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col, &isnull);
+
+	return isnull ? NAN : DatumGetFloat8(value);
+}

@@ -52,4 +52,7 @@ extern int32 qc_own_ordinal(uint64 row);
 extern char *qc_own_text_at(uint64 row, int col, MemoryContext cxt);
 extern int64 qc_own_int8_at(uint64 row, int col, bool *isnull);
 
+/* NaN for NULL. */
+extern double qc_own_float8_at(uint64 row, int col);
+
 #endif							/* QC_OWN_H */

@@ -41,13 +41,34 @@ qc_rows_open(const QcTask *task)
 
 /* ---- SQL ---- */
 
-/* "label = r.label::pg_catalog.varchar" */
+/* In the base type: what does not fit is an error, never cut. */
 static void
 append_set(StringInfo sql, const QcTarget *t, AttrNumber attno, const char *column, const char *value)
 {
-	appendStringInfo(sql, "%s = r.%s::%s", column, value,
+	appendStringInfo(sql, "%s = %s::%s", column, value,
 					 format_type_extended(getBaseType(get_atttype(t->relid, attno)), -1,
 										  FORMAT_TYPE_FORCE_QUALIFY));
+}
+
+void
+qc_rows_append_set(StringInfo sql, const QcTarget *t, const char *confidence)
+{
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	append_set(sql, t, t->label, t->label_sql, "r.label");
+	if (t->confidence)
+	{
+		appendStringInfoString(sql, ", ");
+		append_set(sql, t, t->confidence, t->confidence_sql, confidence);
+	}
+	if (!t->reason)
+		return;
+	get_atttypetypmodcoll(t->relid, t->reason, &type, &typmod, &collation);
+	appendStringInfo(sql, ", %s = r.reason::%s", t->reason_sql,
+					 format_type_extended(type, typmod,
+										  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 }
 
 static void
@@ -75,23 +96,7 @@ update_sql(const QcTarget *t)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "UPDATE %s AS s SET ", qc_table_sql(t));
-	append_set(&sql, t, t->label, t->label_sql, "label");
-	if (t->confidence)
-	{
-		appendStringInfoString(&sql, ", ");
-		append_set(&sql, t, t->confidence, t->confidence_sql, "conf");
-	}
-	if (t->reason)
-	{
-		Oid			type;
-		int32		typmod;
-		Oid			collation;
-
-		get_atttypetypmodcoll(t->relid, t->reason, &type, &typmod, &collation);
-		appendStringInfo(&sql, ", %s = r.reason::%s", t->reason_sql,
-						 format_type_extended(type, typmod,
-											  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
-	}
+	qc_rows_append_set(&sql, t, "r.conf");
 	appendStringInfo(&sql, " FROM %s WHERE %s AND ", qc_batch_sql(t, more, lengthof(more)), t->join_sql);
 	append_unchanged(&sql, t);
 	appendStringInfoString(&sql, " RETURNING r.i");

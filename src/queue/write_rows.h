@@ -13,6 +13,8 @@
 
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
+
 #include "queue/entry.h"
 
 /* What has become of a row since it was read. */
@@ -36,6 +38,12 @@ extern QcTarget *qc_rows_open(const QcTask *task);
  * outcome of those written is QC_WRITTEN.
  */
 extern void qc_rows_update(const QcTarget *target, QcItem **items, int n);
+
+/*
+ * What follows SET: label and reason from columns of those names of the batch
+ * (r), confidence from an expression; of columns that the task has.
+ */
+extern void qc_rows_append_set(StringInfo sql, const QcTarget *target, const char *confidence);
 
 /* Lock what can be had; the outcome of those that somebody holds is QC_BLOCKED. */
 extern void qc_rows_skip_locked(const QcTarget *target, QcItem **items, int n);

@@ -22,6 +22,7 @@
 
 #include "queue/note.h"
 #include "queue/own.h"
+#include "queue/write_rows.h"
 #include "trust/certify.h"
 #include "trust/reviews.h"
 
@@ -39,15 +40,6 @@ typedef struct QcAnswer
 
 /* ---- the row ---- */
 
-/* "label = $2::text", in the base type: what does not fit is an error, never cut. */
-static void
-append_set(StringInfo sql, const QcTarget *t, AttrNumber attno, const char *column, const char *value)
-{
-	appendStringInfo(sql, "%s = %s::%s", column, value,
-					 format_type_extended(getBaseType(get_atttype(t->relid, attno)), -1,
-										  FORMAT_TYPE_FORCE_QUALIFY));
-}
-
 static char *
 update_sql(const QcTarget *t)
 {
@@ -56,23 +48,7 @@ update_sql(const QcTarget *t)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "UPDATE %s AS s SET ", qc_table_sql(t));
-	append_set(&sql, t, t->label, t->label_sql, "r.label");
-	if (t->confidence)
-	{
-		appendStringInfoString(&sql, ", ");
-		append_set(&sql, t, t->confidence, t->confidence_sql, "1");
-	}
-	if (t->reason)
-	{
-		Oid			type;
-		int32		typmod;
-		Oid			collation;
-
-		get_atttypetypmodcoll(t->relid, t->reason, &type, &typmod, &collation);
-		appendStringInfo(&sql, ", %s = r.reason::%s", t->reason_sql,
-						 format_type_extended(type, typmod,
-											  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
-	}
+	qc_rows_append_set(&sql, t, "1");
 	appendStringInfo(&sql, " FROM %s WHERE %s RETURNING %s, s.%s::pg_catalog.text",
 					 qc_batch_sql(t, more, lengthof(more)), t->join_sql, t->hash_sql, t->label_sql);
 	return sql.data;

@@ -23,15 +23,6 @@
 
 /* ---- what the machine said ---- */
 
-static double
-float8_at(uint64 row, int col)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col, &isnull);
-
-	return isnull ? (double) NAN : DatumGetFloat8(value);
-}
-
 static float4 *
 top_at(uint64 row, int col, MemoryContext cxt, int *n)
 {
@@ -63,12 +54,12 @@ read_one(QcAsked *asked, uint64 row, MemoryContext cxt)
 	asked->text_hash = qc_own_int8_at(row, 3, &isnull);
 	asked->version = DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 4, &isnull));
 	asked->label = qc_own_text_at(row, 5, cxt);
-	asked->confidence = float8_at(row, 6);
-	asked->coverage = float8_at(row, 7);
+	asked->confidence = qc_own_float8_at(row, 6);
+	asked->coverage = qc_own_float8_at(row, 7);
 	asked->source = qc_own_text_at(row, 8, cxt);
 	asked->top = top_at(row, 9, cxt, &asked->ntop);
 	asked->role = qc_own_text_at(row, 10, cxt);
-	asked->prob = float8_at(row, 11);
+	asked->prob = qc_own_float8_at(row, 11);
 	asked->answered = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 12, &isnull));
 }
 
@@ -139,6 +130,35 @@ qc_asked_look(const QcTask *task, const QcTarget *target, QcAsked *asked, int n)
 		if (target->reason != 0)
 			look_at_reasons(target, asked + from, items, m);
 	}
+}
+
+/* Shown to somebody, rows are not shown to others. */
+#define HELD_FOR	"10 minutes"
+
+QcAsked *
+qc_asked_open(const QcTask *task, const QcTarget *target, const char *of_role, const char *order,
+			  int most, int *n)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	const char *role = qc_reviews_role();
+	QcAsked    *asked;
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_text(&own, role);
+	qc_own_int8(&own, most);
+	qc_own_run_once(&own,
+					psprintf("SELECT %s FROM qwen.review_row AS v LEFT JOIN qwen.result AS r ON r.task = v.task "
+							 "AND r.k = v.k AND r.kx = v.kx AND r.text_hash = v.text_hash "
+							 "WHERE v.task = $1 AND v.role %s AND v.human IS NULL AND NOT coalesce("
+							 "v.shown_to <> $2 AND v.shown_at > pg_catalog.clock_timestamp() - interval '%s', false) "
+							 "ORDER BY %s LIMIT $3", QC_ASKED("v", "r", QC_AS_DRAWN), of_role, HELD_FOR, order),
+					SPI_OK_SELECT);
+	asked = qc_asked_read(cxt, n);
+	qc_own_end(&own);
+	qc_asked_look(task, target, asked, *n);
+	return asked;
 }
 
 bool

@@ -19,8 +19,6 @@
 #include "queue/rows.h"
 #include "trust/reviews.h"
 
-#define HELD_FOR	"10 minutes"
-
 /* The task's seed is secret, so that nobody can tell which rows come next. */
 #define DRAW_ORDER(of) \
 	"pg_catalog.hashtextextended((CASE WHEN " of ".kx = '' THEN " of ".k::pg_catalog.text ELSE " of ".kx END) " \
@@ -39,25 +37,10 @@ typedef struct QcAudit
 static void
 take_open(QcAudit *audit)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	const char *role = qc_reviews_role();
-	QcAsked    *asked;
-	QcOwn		own;
 	int			n;
+	QcAsked    *asked = qc_asked_open(audit->task, audit->target, "= 'audit'",
+									  "v.drawn_at, " DRAW_ORDER("v"), audit->n, &n);
 
-	qc_own_begin(&own);
-	qc_own_int4(&own, audit->task->id);
-	qc_own_text(&own, role);
-	qc_own_int8(&own, audit->n);
-	qc_own_run_once(&own, "SELECT " QC_ASKED("v", "r", QC_AS_DRAWN)
-					" FROM qwen.review_row AS v LEFT JOIN qwen.result AS r ON r.task = v.task AND r.k = v.k "
-					"AND r.kx = v.kx AND r.text_hash = v.text_hash "
-					"WHERE v.task = $1 AND v.role = 'audit' AND v.human IS NULL AND NOT coalesce("
-					"v.shown_to <> $2 AND v.shown_at > pg_catalog.clock_timestamp() - interval '" HELD_FOR "', false) "
-					"ORDER BY v.drawn_at, " DRAW_ORDER("v") " LIMIT $3", SPI_OK_SELECT);
-	asked = qc_asked_read(cxt, &n);
-	qc_own_end(&own);
-	qc_asked_look(audit->task, audit->target, asked, n);
 	for (int i = 0; i < n; i++)
 		if (asked[i].item.found && asked[i].item.text != NULL)
 			audit->row[audit->rows++] = &asked[i];

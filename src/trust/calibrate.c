@@ -78,15 +78,6 @@ check(QcStat status)
 
 /* ---- reviews ---- */
 
-static double
-float8_at(uint64 row, int col)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col, &isnull);
-
-	return isnull ? NAN : DatumGetFloat8(value);
-}
-
 static bool
 bool_at(uint64 row, int col)
 {
@@ -128,9 +119,9 @@ read_answered(const QcTask *task, QcAnswered *a)
 			a->nother++;
 			continue;
 		}
-		a->p[a->n] = float8_at(row, 1);
+		a->p[a->n] = qc_own_float8_at(row, 1);
 		a->right[a->n] = bool_at(row, 2);
-		a->weight[a->n] = float8_at(row, 3);
+		a->weight[a->n] = qc_own_float8_at(row, 3);
 		a->audit[a->n] = bool_at(row, 4);
 		a->naudits += a->audit[a->n++];
 	}

@@ -169,11 +169,7 @@ read_scores(const QcTask *task, const char *source, int *n)
 	*n = (int) SPI_processed;
 	score = MemoryContextAlloc(cxt, sizeof(double) * Max(*n, 1));
 	for (int i = 0; i < *n; i++)
-	{
-		bool		isnull;
-
-		score[i] = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
-	}
+		score[i] = qc_own_float8_at(i, 1);
 	qc_own_end(&own);
 	return score;
 }

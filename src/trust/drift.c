@@ -21,7 +21,6 @@
 #include "executor/spi.h"
 #include "pgstat.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -40,15 +39,6 @@
 #define ENOUGH			50000	/* values of one side of a test */
 
 /* ---- what is stored ---- */
-
-static double
-float8_at(uint64 row, int col)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col, &isnull);
-
-	return isnull ? get_float8_nan() : DatumGetFloat8(value);
-}
 
 QcDriftWindow *
 qc_drift_windows(int32 task, int max, int *n)
@@ -78,8 +68,8 @@ qc_drift_windows(int32 task, int max, int *n)
 		w->to_at = qc_own_int8_at(i, 6, &isnull);
 		w->checked_at = qc_own_int8_at(i, 7, &isnull);
 		w->rows = qc_own_int8_at(i, 8, &isnull);
-		w->phi = float8_at(i, 9);
-		w->psi = float8_at(i, 10);
+		w->phi = qc_own_float8_at(i, 9);
+		w->psi = qc_own_float8_at(i, 10);
 	}
 	qc_own_end(&own);
 	return windows;

@@ -14,7 +14,6 @@
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 #include "utils/timestamp.h"
 
 #include "queue/own.h"
@@ -40,15 +39,6 @@ qc_promise_state_name(QcPromiseState state)
 }
 
 /* ---- the row ---- */
-
-static double
-float8_at(uint64 row, int col)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col, &isnull);
-
-	return isnull ? get_float8_nan() : DatumGetFloat8(value);
-}
 
 /* An array of float8 without a NULL, copied to a context. */
 static double *
@@ -86,13 +76,13 @@ promise_at(MemoryContext cxt)
 	promise->version = (int32) qc_own_int8_at(0, 1, &isnull);
 	promise->source = qc_own_text_at(0, 2, cxt);
 	promise->target = strcmp(qc_own_text_at(0, 3, cxt), "table") == 0 ? QC_TARGET_TABLE : QC_TARGET_ACCEPTED;
-	promise->max_error = float8_at(0, 4);
-	promise->risk = float8_at(0, 5);
+	promise->max_error = qc_own_float8_at(0, 4);
+	promise->risk = qc_own_float8_at(0, 5);
 	promise->sequence = (int32) qc_own_int8_at(0, 6, &isnull);
 	promise->thresholds = float8s_at(0, 7, cxt, &promise->n);
 	promise->n = Min(promise->n, QC_CERTIFICATE_STEPS);
 	promise->certified = Min((int32) qc_own_int8_at(0, 8, &isnull), promise->n);
-	promise->threshold = float8_at(0, 9);
+	promise->threshold = qc_own_float8_at(0, 9);
 	harm = float8s_at(0, 10, cxt, &n);
 	for (int i = 0; i < Min(n, QC_HARM_RATES); i++)
 		promise->harm.m[i] = harm[i];
@@ -187,7 +177,7 @@ qc_promise_audits(const QcTask *task, const QcPromise *promise, QcAudits *audits
 		bool		isnull;
 
 		row->drawn = i;
-		row->score = float8_at(i, 1);
+		row->score = qc_own_float8_at(i, 1);
 		row->answered = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2, &isnull));
 		row->wrong = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 3, &isnull));
 		row->at = qc_own_int8_at(i, 4, &isnull);

@@ -30,7 +30,6 @@
 #define CLIP			200		/* characters of an input that are shown */
 #define PAGES			20		/* that are searched for rows that stand */
 #define MOST_ACTIVE		5000	/* that are looked at */
-#define HELD_FOR		"10 minutes"	/* shown to somebody, rows are not shown to others */
 
 typedef struct QcReview
 {
@@ -79,11 +78,7 @@ certified_threshold(const QcTask *task, double *threshold)
 			   "AND state = 'certified' AND threshold IS NOT NULL", SPI_OK_SELECT);
 	stands = SPI_processed > 0;
 	if (stands)
-	{
-		bool		isnull;
-
-		*threshold = DatumGetFloat8(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	}
+		*threshold = qc_own_float8_at(0, 1);
 	qc_own_end(&own);
 	return stands;
 }
@@ -242,25 +237,10 @@ draw(QcReview *review, bool active, int wanted)
 static void
 take_open(QcReview *review)
 {
-	MemoryContext cxt = CurrentMemoryContext;
-	const char *role = qc_reviews_role();
-	QcAsked    *asked;
-	QcOwn		own;
 	int			n;
+	QcAsked    *asked = qc_asked_open(review->task, review->target, "<> 'audit'",
+									  "v.confidence, v.k, v.kx", review->n, &n);
 
-	qc_own_begin(&own);
-	qc_own_int4(&own, review->task->id);
-	qc_own_text(&own, role);
-	qc_own_int8(&own, review->n);
-	qc_own_run_once(&own, "SELECT " QC_ASKED("v", "r", QC_AS_DRAWN)
-					" FROM qwen.review_row AS v LEFT JOIN qwen.result AS r ON r.task = v.task AND r.k = v.k "
-					"AND r.kx = v.kx AND r.text_hash = v.text_hash "
-					"WHERE v.task = $1 AND v.role <> 'audit' AND v.human IS NULL AND NOT coalesce("
-					"v.shown_to <> $2 AND v.shown_at > pg_catalog.clock_timestamp() - interval '" HELD_FOR "', false) "
-					"ORDER BY v.confidence, v.k, v.kx LIMIT $3", SPI_OK_SELECT);
-	asked = qc_asked_read(cxt, &n);
-	qc_own_end(&own);
-	qc_asked_look(review->task, review->target, asked, n);
 	for (int i = 0; i < n; i++)
 		if (qc_asked_stands(&asked[i]))
 			take(review, &asked[i]);

@@ -21,11 +21,10 @@
 #include "utils/rls.h"
 
 #include "queue/own.h"
-#include "queue/write_rows.h"
+#include "queue/void.h"
 #include "task/prompts.h"
 #include "trust/reviews.h"
 
-#define SLICE	500				/* rows whose text is looked at together */
 #define MOST	1000			/* rows that one call shows */
 
 /* ---- settling ---- */
@@ -77,78 +76,14 @@ follow_machine(const QcTask *task)
 				 SPI_OK_DELETE);
 }
 
-/* Keys and hashes of rows that nobody has answered, in the order of the keys. */
-static QcItem *
-read_open(const QcTask *task, const QcItem *after, int *n)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	QcItem	   *items = palloc0(sizeof(QcItem) * SLICE);
-	QcOwn		own;
-
-	qc_own_begin(&own);
-	qc_own_int4(&own, task->id);
-	qc_own_int8(&own, after ? after->k : 0);
-	qc_own_text(&own, after == NULL ? NULL : after->kx ? after->kx : "");
-	qc_own_int8(&own, SLICE);
-	qc_own_run(&own, "SELECT k, kx, text_hash FROM qwen.review_row WHERE task = $1 AND human IS NULL "
-			   "AND ($3 IS NULL OR (k, kx) > ($2, $3)) ORDER BY k, kx LIMIT $4", SPI_OK_SELECT);
-	*n = (int) SPI_processed;
-	for (int i = 0; i < *n; i++)
-	{
-		bool		isnull;
-		char	   *kx = qc_own_text_at(i, 2, cxt);
-
-		items[i].k = qc_own_int8_at(i, 1, &isnull);
-		items[i].kx = kx != NULL && kx[0] != '\0' ? kx : NULL;
-		items[i].hash = qc_own_int8_at(i, 3, &isnull);
-	}
-	qc_own_end(&own);
-	return items;
-}
-
-static void
-drop_open(const QcTask *task, QcItem **items, int n)
-{
-	QcOwn		own;
-	int64	   *hash = palloc(sizeof(int64) * n);
-
-	for (int i = 0; i < n; i++)
-		hash[i] = items[i]->hash;
-	qc_own_begin(&own);
-	qc_own_int4(&own, task->id);
-	qc_own_keys(&own, items, n);
-	qc_own_int8s(&own, hash, n);
-	qc_own_run(&own, "DELETE FROM qwen.review_row AS v USING unnest($2, $3, $4, $5) AS r(i, k, kx, h) "
-			   "WHERE v.task = $1 AND v.k = r.k AND v.kx = r.kx AND v.text_hash = r.h AND v.human IS NULL",
-			   SPI_OK_DELETE);
-	qc_own_end(&own);
-}
-
 /* Rows that are gone, or have another text. */
 static void
 drop_void(const QcTask *task, const QcTarget *target)
 {
-	QcItem	   *last = NULL;
-	int			n;
+	QcVoidScan	scan = {.task = task->id,.table = "review_row",.void_if = "t.human IS NULL"};
 
-	do
-	{
-		QcItem	   *items = read_open(task, last, &n);
-		QcItem	  **ref = palloc(sizeof(QcItem *) * SLICE);
-		bool	   *there = palloc(sizeof(bool) * SLICE);
-		int64	   *hash = palloc(sizeof(int64) * SLICE);
-		int			nvoid = 0;
-
-		for (int i = 0; i < n; i++)
-			ref[i] = &items[i];
-		qc_rows_hash(target, ref, n, there, hash);
-		for (int i = 0; i < n; i++)
-			if (!there[i] || hash[i] != items[i].hash)
-				ref[nvoid++] = &items[i];
-		last = n > 0 ? &items[n - 1] : NULL;
-		if (nvoid > 0)
-			drop_open(task, ref, nvoid);
-	} while (n == SLICE);
+	while (qc_void_slice(target, &scan))
+		CHECK_FOR_INTERRUPTS();
 }
 
 void

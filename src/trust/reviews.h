@@ -95,6 +95,14 @@ typedef struct QcAsked
 /* The rows of a SELECT of QC_ASKED that just ran, copied to a context. */
 extern QcAsked *qc_asked_read(MemoryContext cxt, int *n);
 
+/*
+ * Rows that were drawn before and wait for an answer, with their texts: of the
+ * roles for which "v.role ..." holds, in the order given, but for those that are
+ * shown to somebody else now; at most most.
+ */
+extern QcAsked *qc_asked_open(const QcTask *task, const QcTarget *target, const char *of_role,
+							  const char *order, int most, int *n);
+
 /* Read the rows of the table as they are now, reasons too. */
 extern void qc_asked_look(const QcTask *task, const QcTarget *target, QcAsked *asked, int n);
 
