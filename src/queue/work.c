@@ -39,25 +39,6 @@ own_task(FunctionCallInfo fcinfo)
 	return task;
 }
 
-static QcTarget *
-own_target(const QcTask *task)
-{
-	char	   *why;
-	QcTarget   *target;
-
-	if (!OidIsValid(task->source))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("task \"%s\" is not attached to a table", task->name),
-				 errhint("Type: SELECT qwen.attach('%s', 'schema.table', input => 'column').", task->name)));
-	target = qc_target_resolve(task, &why);
-	if (target == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s", why)));
-	return target;
-}
-
 /* A filter as it will run, with everything qualified; NULL: none. */
 static char *
 filter_sql(FunctionCallInfo fcinfo, int arg, const QcTarget *target)
@@ -156,7 +137,7 @@ Datum
 qwen_classify_backfill(PG_FUNCTION_ARGS)
 {
 	QcTask	   *task = own_task(fcinfo);
-	QcTarget   *target = own_target(task);
+	QcTarget   *target = qc_target_of(task);
 	int64		max_rows = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT64(1);
 
 	if (max_rows == 0)
@@ -178,7 +159,7 @@ Datum
 qwen_classify_relabel(PG_FUNCTION_ARGS)
 {
 	QcTask	   *task = own_task(fcinfo);
-	QcTarget   *target = own_target(task);
+	QcTarget   *target = qc_target_of(task);
 
 	if (!task->keep)
 		ereport(ERROR,
@@ -252,7 +233,7 @@ qwen_classify_retry(PG_FUNCTION_ARGS)
 	QcTask	   *task = own_task(fcinfo);
 	int64		n;
 
-	(void) own_target(task);
+	(void) qc_target_of(task);
 	n = queue_failed(task) + relabel_failed(task);
 	qc_board_config_changes();
 	PG_RETURN_INT64(n);

@@ -503,12 +503,7 @@ detach(QcLocking *locking)
 
 	need(name, "task", "Name the task: SELECT qwen.detach('tickets').");
 	task = qc_task_for_change(name);
-	if (!OidIsValid(task->source))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("task \"%s\" is not attached to a table", task->name),
-				 errhint("Type: SELECT qwen.attach(%s, 'schema.table', input => 'column').",
-						 quote_literal_cstr(task->name))));
+	qc_task_check_attached(task);
 	locking->relid = task->source;
 	qc_detach(task);
 }

@@ -355,6 +355,32 @@ qc_target_resolve(const QcTask *task, char **why)
 	return resolve(task, true, why);
 }
 
+void
+qc_task_check_attached(const QcTask *task)
+{
+	if (!OidIsValid(task->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("task \"%s\" is not attached to a table", task->name),
+				 errhint("Type: SELECT qwen.attach(%s, 'schema.table', input => 'column').",
+						 quote_literal_cstr(task->name))));
+}
+
+QcTarget *
+qc_target_of(const QcTask *task)
+{
+	char	   *why;
+	QcTarget   *target;
+
+	qc_task_check_attached(task);
+	target = qc_target_resolve(task, &why);
+	if (target == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s", why)));
+	return target;
+}
+
 /* Rows are noted also while the task may not work on them: they wait. */
 QcTarget *
 qc_target_to_note(const QcTask *task, char **why)

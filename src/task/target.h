@@ -50,6 +50,12 @@ typedef struct QcTarget
  */
 extern QcTarget *qc_target_resolve(const QcTask *task, char **why);
 
+/* The same for a function that cannot go on without: raises why. */
+extern QcTarget *qc_target_of(const QcTask *task);
+
+/* Raise, with what to type, if the task has no table. */
+extern void qc_task_check_attached(const QcTask *task);
+
 /* The same for triggers, which note keys whoever owns table and task. */
 extern QcTarget *qc_target_to_note(const QcTask *task, char **why);
 

@@ -273,7 +273,7 @@ static Datum
 answer_row(FunctionCallInfo fcinfo, char *label)
 {
 	QcTask	   *task = qc_task_argument(fcinfo, 0);
-	QcTarget   *target = qc_reviews_target(task);
+	QcTarget   *target = qc_target_of(task);
 	QcAnswer	answer = {.task = task, .target = target, .label = label};
 	char	   *key;
 

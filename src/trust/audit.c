@@ -109,7 +109,7 @@ qwen_classify_audit(PG_FUNCTION_ARGS)
 	qc_rows_begin(&out, fcinfo);
 	audit.n = qc_reviews_n(fcinfo, 1);
 	qc_reviews_check_kept(task);
-	audit.target = qc_reviews_target(task);
+	audit.target = qc_target_of(task);
 	qc_reviews_check_reviewer(task, audit.target);
 	qc_reviews_begin_draw(task, "qwen.audit()");
 	qc_reviews_settle(task);
@@ -145,7 +145,7 @@ qwen_classify_audits(PG_FUNCTION_ARGS)
 
 	qc_rows_begin(&out, fcinfo);
 	qc_reviews_check_kept(task);
-	qc_reviews_check_reader(task, qc_reviews_target(task));
+	qc_reviews_check_reader(task, qc_target_of(task));
 	qc_reviews_settle(task);
 	qc_own_begin(&own);
 	qc_own_int4(&own, task->id);

@@ -235,7 +235,7 @@ qwen_classify_drift(PG_FUNCTION_ARGS)
 	if (changes || !OidIsValid(task->source))
 		qc_task_check_owner(task);
 	else
-		qc_reviews_check_reader(task, qc_reviews_target(task));
+		qc_reviews_check_reader(task, qc_target_of(task));
 	qc_reviews_check_kept(task);
 	if (changes)
 	{

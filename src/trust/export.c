@@ -166,7 +166,7 @@ Datum
 qwen_classify_export(PG_FUNCTION_ARGS)
 {
 	QcTask	   *task = qc_task_argument(fcinfo, 0);
-	QcTarget   *target = qc_reviews_target(task);
+	QcTarget   *target = qc_target_of(task);
 	MemoryContext keep = CurrentMemoryContext;
 	MemoryContext cxt;
 	QcNames		labels;

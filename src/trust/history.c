@@ -64,7 +64,7 @@ Datum
 qwen_classify_history(PG_FUNCTION_ARGS)
 {
 	QcTask	   *task = qc_task_argument(fcinfo, 0);
-	QcTarget   *target = qc_reviews_target(task);
+	QcTarget   *target = qc_target_of(task);
 	QcItem		item;
 	QcItem	   *items = &item;
 	QcRows		out;

@@ -481,7 +481,7 @@ qwen_classify_quality(PG_FUNCTION_ARGS)
 		by_audits(&gold);
 	else
 		by_gold(&gold, text_to_cstring(PG_GETARG_TEXT_PP(1)),
-				OidIsValid(task->source) ? qc_reviews_target(task) : NULL);
+				OidIsValid(task->source) ? qc_target_of(task) : NULL);
 	qc_quality_show(&rows, &gold);
 	return (Datum) 0;
 }

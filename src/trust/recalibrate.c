@@ -375,12 +375,7 @@ check_calibration(const QcTask *task, const QcCalibration *c)
 static void
 check_table(const QcTask *task)
 {
-	if (!OidIsValid(task->source))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("task \"%s\" is not attached to a table", task->name),
-				 errhint("Type: SELECT qwen.attach(%s, 'schema.table', input => 'column').",
-						 quote_literal_cstr(task->name))));
+	qc_task_check_attached(task);
 	if (task->confidence_column == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -387,7 +387,7 @@ qwen_classify_review(PG_FUNCTION_ARGS)
 	review.n = qc_reviews_n(fcinfo, 1);
 	review.task = task;
 	qc_reviews_check_kept(task);
-	review.target = qc_reviews_target(task);
+	review.target = qc_target_of(task);
 	qc_reviews_check_reviewer(task, review.target);
 	qc_reviews_begin_draw(task, "qwen.review()");
 	qc_reviews_settle(task);

@@ -104,26 +104,6 @@ qc_reviews_settle(const QcTask *task)
 
 /* ---- a function's task, and who may ---- */
 
-QcTarget *
-qc_reviews_target(const QcTask *task)
-{
-	char	   *why;
-	QcTarget   *target;
-
-	if (!OidIsValid(task->source))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("task \"%s\" is not attached to a table", task->name),
-				 errhint("Type: SELECT qwen.attach(%s, 'schema.table', input => 'column').",
-						 quote_literal_cstr(task->name))));
-	target = qc_target_resolve(task, &why);
-	if (target == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s", why)));
-	return target;
-}
-
 static bool
 may(Oid relid, AttrNumber attno, AclMode mode)
 {

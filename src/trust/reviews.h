@@ -26,9 +26,6 @@ extern void qc_reviews_settle(const QcTask *task);
 
 /* ---- a function's task, and who may ---- */
 
-/* The task's table; an error with a hint if it has none, or cannot be used. */
-extern QcTarget *qc_reviews_target(const QcTask *task);
-
 /* Its owner, and who may read the table and UPDATE the label column. */
 extern void qc_reviews_check_reviewer(const QcTask *task, const QcTarget *target);
 

@@ -378,7 +378,7 @@ qwen_classify_shares(PG_FUNCTION_ARGS)
 	QcTask	   *task = qc_task_argument(fcinfo, ARG_TASK);
 	TimestampTz since = PG_ARGISNULL(ARG_SINCE) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(ARG_SINCE);
 	char	   *by = PG_ARGISNULL(ARG_BY) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_BY));
-	QcTarget   *target = qc_reviews_target(task);
+	QcTarget   *target = qc_target_of(task);
 	QcCells		cells = {.cxt = CurrentMemoryContext};
 	QcRows		rows;
 
