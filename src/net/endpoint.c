@@ -214,6 +214,13 @@ forget_if_old(QcEndpoint *endpoint)
 	}
 }
 
+bool
+qc_endpoint_current(const QcEndpoint *endpoint)
+{
+	return !endpoint->stale &&
+		(endpoint->api_key_file == NULL || !qc_keyfile_changed(endpoint));
+}
+
 /* The endpoint of a server for a user, from the cache or new. */
 static QcEndpoint *
 endpoint_for(ForeignServer *server, Oid userid)
@@ -222,7 +229,7 @@ endpoint_for(ForeignServer *server, Oid userid)
 	{
 		if (e->stale || e->serverid != server->serverid || e->userid != userid)
 			continue;
-		if (e->api_key_file && qc_keyfile_changed(e))
+		if (!qc_endpoint_current(e))
 		{
 			e->stale = true;
 			continue;

@@ -100,6 +100,12 @@ typedef struct QcEndpoint
  */
 extern QcEndpoint *qc_endpoint_resolve(const char *server);
 
+/*
+ * Is it what qc_endpoint_resolve would give, as far as can be told without a
+ * transaction: by the invalidations that were taken in, and by the key file?
+ */
+extern bool qc_endpoint_current(const QcEndpoint *endpoint);
+
 extern void qc_endpoint_pin(QcEndpoint *endpoint);
 extern void qc_endpoint_unpin(QcEndpoint *endpoint);
 

@@ -288,7 +288,7 @@ time_to_leave(TimestampTz *due)
 		*due = GetCurrentTimestamp();
 		return true;
 	}
-	if (qc_enabled && has_work())
+	if (qc_enabled && (has_work() || qc_state.told_at != 0))
 		qc_state.busy_at = now;
 	if (now < idle_limit())
 		return false;
@@ -320,6 +320,7 @@ reload_if_told(void)
 	}
 	if (qc_works_outdated())
 	{
+		qc_state.told_at = qc_pool_now();
 		qc_works_load();
 		qc_works_check();
 	}
@@ -339,6 +340,8 @@ how_long(bool more)
 		due = Min(due, Min(qc_feed_due(), qc_send_due()));
 	if (qc_state.nflying > 0)
 		due = Min(due, now + QC_S);		/* the board */
+	if (qc_state.told_at != 0)
+		due = Min(due, qc_state.told_at + QC_S);
 	if (qc_state.safe_until != 0)
 		due = Min(due, qc_state.safe_until);
 	return (long) Max((due - now + QC_MS - 1) / QC_MS, 0);
@@ -352,6 +355,7 @@ do_what_can_be_done(void)
 	bool		any;
 
 	reload_if_told();
+	qc_works_check_again();
 	if (qc_state.safe_until != 0 && qc_pool_now() >= qc_state.safe_until)
 		qc_state.safe_until = 0;
 	any = qc_collect();

@@ -217,7 +217,8 @@ typedef struct QcState
 	int64		busy_at;		/* when there was work, last */
 	int64		minute_at;		/* next housekeeping */
 	int64		drift_at;		/* next look for drift at all tasks */
-	int64		look_at;		/* when calls in trouble are looked at again */
+	int64		look_at;		/* when the servers of calls are looked at again */
+	int64		told_at;		/* the board's last word of a change; 0: looked at since */
 	int64		shown_at;
 	int			housekept;		/* whose turn it was */
 	int64		safe_until;		/* one request at a time; 0: no */
@@ -247,6 +248,7 @@ extern QcWork *qc_work_of(int32 task);
 extern void qc_work_resolve(QcWork *work);	/* in a transaction; throws */
 extern void qc_works_watch(void);
 extern void qc_works_check(void);
+extern void qc_works_check_again(void);
 extern void qc_works_look_again(void);
 
 /* entries.c */

@@ -340,6 +340,15 @@ check(void *arg)
 	qc_work_end();
 }
 
+/* A fault that lasts takes back what is under way: its answers could not be written. */
+static void
+work_fails(QcWork *work, ErrorData *error)
+{
+	if (!qc_error_passes(error))
+		qc_flights_back(work);
+	qc_work_error(work, error);
+}
+
 /*
  * What is wrong with a task is told before a row waits for it: when tasks
  * changed, and once a minute.
@@ -358,10 +367,24 @@ qc_works_check(void)
 			continue;
 		error = qc_work_try(check, work);
 		if (error != NULL)
-			qc_work_error(work, error);
+			work_fails(work, error);
 		else
 			qc_work_sound(work, QC_FAULT_SQL);
 	}
+}
+
+/*
+ * The board tells at another's commit, shortly before that one sends its
+ * invalidations: what was looked at then may still have been the old, and is
+ * looked at once more.
+ */
+void
+qc_works_check_again(void)
+{
+	if (qc_state.told_at == 0 || qc_pool_now() < qc_state.told_at + QC_S)
+		return;
+	qc_state.told_at = 0;
+	qc_works_check();
 }
 
 /* ---- calls that wait for a server ---- */
@@ -377,9 +400,9 @@ look_at_endpoint(void *arg)
 
 /*
  * A call keeps the address that it began with, and a patient one keeps it for
- * ever.  So while calls are under way the server's definition is looked at each
- * second: whoever mends it must not have to wait for an answer that never
- * comes.  (Not only while a call is in trouble: between two tries it is not.)
+ * ever: whoever mends a server must not have to wait for an answer that never
+ * comes.  But a stall must not cost a transaction a second either, so the
+ * definition is looked at when there is a sign that it changed.
  */
 void
 qc_works_look_again(void)
@@ -394,12 +417,10 @@ qc_works_look_again(void)
 		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
 		ErrorData  *error;
 
-		if (work->nflying == 0)
+		if (work->nflying == 0 || qc_endpoint_current(work->endpoint))
 			continue;
 		error = qc_work_try(look_at_endpoint, work);
-		if (error == NULL)
-			continue;
-		qc_flights_back(work);
-		qc_work_error(work, error);
+		if (error != NULL)
+			work_fails(work, error);
 	}
 }

@@ -208,12 +208,14 @@ is_our_extension(Node *stmt)
 	return IsA(stmt, DropStmt) && ((DropStmt *) stmt)->removeType == OBJECT_EXTENSION;
 }
 
-/* What may mend a task that waits: a server, a key, a right, an owner. */
+/* What may mend a task that waits, or stop one: a server, a key, a right, an owner. */
 static bool
 may_mend(Node *stmt)
 {
 	switch (nodeTag(stmt))
 	{
+		case T_DropStmt:
+			return ((DropStmt *) stmt)->removeType == OBJECT_FOREIGN_SERVER;
 		case T_CreateForeignServerStmt:
 		case T_AlterForeignServerStmt:
 		case T_CreateUserMappingStmt:
@@ -222,6 +224,10 @@ may_mend(Node *stmt)
 		case T_GrantStmt:
 		case T_GrantRoleStmt:
 		case T_AlterOwnerStmt:
+		case T_AlterRoleStmt:
+		case T_DropRoleStmt:
+		case T_DropOwnedStmt:
+		case T_ReassignOwnedStmt:
 			return true;
 		default:
 			return false;
