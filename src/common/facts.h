@@ -51,6 +51,7 @@ typedef enum QcStage
 #define QC_REFUSED_TEMPERATURE		0x0400
 #define QC_REFUSED_CACHE_PROMPT		0x0800
 #define QC_REFUSED_THINK			0x1000	/* Ollama think, enable_thinking */
+#define QC_REFUSED_SEED				0x4000
 #define QC_NEEDS_NO_THINKING		0x2000	/* wants enable_thinking false at the top */
 
 /* The most alternatives that are asked for, where the server allows it. */

@@ -127,6 +127,8 @@ qc_body_greedy(QcBody *body)
 {
 	if (!qc_body_refused(body, QC_REFUSED_TEMPERATURE))
 		qc_body_number(body, body->root, "temperature", body->spec->temperature);
+	if (body->spec->seed > 0 && !qc_body_refused(body, QC_REFUSED_SEED))
+		qc_body_number(body, body->root, "seed", body->spec->seed);
 	if (!qc_body_refused(body, QC_REFUSED_SAMPLING))
 		qc_body_number(body, body->root, "top_p", 1);
 }

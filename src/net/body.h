@@ -38,7 +38,7 @@ extern bool qc_body_refused(const QcBody *body, unsigned bit);
 /* model, messages, stream: the start of every chat body. */
 extern void qc_body_chat(QcBody *body);
 
-/* temperature, top_p. */
+/* temperature, seed, top_p. */
 extern void qc_body_greedy(QcBody *body);
 
 /* No top_k (the server's word for that), a repetition penalty of 1 (its name). */

@@ -104,6 +104,8 @@ qc_call_create(MemoryContext parent, const QcCallSpec *spec)
 	call->prompt = spec->prompt;
 	call->budget = spec->budget;
 	call->with_reason = spec->with_reason;
+	call->draw = spec->draw;
+	call->cost.requests = 1;
 	call->background = spec->budget->patient;
 	call->replica = -1;
 	call->refining = -1;
@@ -159,6 +161,15 @@ const QcVerdict *
 qc_call_verdict(const QcCall *call)
 {
 	return &call->verdict;
+}
+
+QcVerdict
+qc_call_take_verdict(QcCall *call)
+{
+	QcVerdict	verdict = call->verdict;
+
+	memset(&call->verdict, 0, sizeof(call->verdict));
+	return verdict;
 }
 
 /* A call under way after a fault counts as pausing: it is the next try. */
@@ -219,6 +230,7 @@ qc_call_preview(const QcCallSpec *spec)
 		shape.facts.api = endpoint->api == QC_API_AUTO ? QC_API_OPENAI : endpoint->api;
 	shape.asked.labels = spec->prompt->labels;
 	shape.asked.codes = spec->prompt->codes;
+	shape.draw = spec->draw;
 	shape.asked.mode = qc_shape_mode(&shape.facts, spec->with_reason);
 	system = qc_prompt_system(spec->prompt, shape.asked.mode, false);
 	if (system != NULL)

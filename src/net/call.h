@@ -30,6 +30,8 @@ typedef struct QcCallSpec
 	const char *text;			/* valid UTF-8, NUL-terminated; copied */
 	size_t		len;
 	bool		with_reason;
+	int			draw;			/* the how many-th of several, at temperature 1; 0: one answer
+								 * by the server's options */
 	QcBudget   *budget;			/* must outlive the call */
 } QcCallSpec;
 
@@ -44,11 +46,15 @@ extern bool qc_call_done(const QcCall *call);
 /* After it is done: NULL or the failure; the verdict is valid only without one. */
 extern const QcFailure *qc_call_failure(const QcCall *call);
 extern const QcVerdict *qc_call_verdict(const QcCall *call);
+
+/* Hand the verdict over: free it with qc_verdict_free. */
+extern QcVerdict qc_call_take_verdict(QcCall *call);
 extern bool qc_call_was_cut(const QcCall *call);
 
 /* What it cost so far, follow-up requests included; tokens as far as the server told. */
 typedef struct QcCallCost
 {
+	int			requests;		/* as many as questions; tries and follow-ups not counted */
 	int			retried;		/* tries beyond the first */
 	int64		tokens;			/* of prompts and replies */
 	int64		cached_tokens;

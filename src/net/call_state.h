@@ -58,6 +58,7 @@ struct QcCall
 	char	   *text;
 	size_t		len;
 	bool		with_reason;
+	int			draw;
 	bool		background;		/* budget->patient */
 
 	QcCallState state;

@@ -317,6 +317,7 @@ qc_call_shape(QcCall *call)
 	memset(shape, 0, sizeof(*shape));
 	shape->facts = *qc_endpoint_facts(call->endpoint);
 	shape->strict = call->strict;
+	shape->draw = call->draw;
 	shape->asked.labels = call->prompt->labels;
 	shape->asked.codes = call->prompt->codes;
 	shape->asked.mode = qc_shape_mode(&shape->facts, call->with_reason);

@@ -25,6 +25,7 @@ typedef struct QcBodySpec
 	const char *user;
 	const QcAsked *asked;		/* labels, mode, codes, subset: the constraint */
 	double		temperature;
+	int			seed;			/* of a draw; 0: leave the field out */
 	int			max_tokens;		/* of a reply with a reason; label lengths are computed */
 	const QcFacts *facts;
 	const cJSON *extra_body;	/* merged last; NULL: none */

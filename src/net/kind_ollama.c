@@ -40,6 +40,8 @@ add_options(QcBody *body)
 	cJSON	   *options = qc_body_object(body, body->root, "options");
 
 	qc_body_number(body, options, "temperature", body->spec->temperature);
+	if (body->spec->seed > 0)
+		qc_body_number(body, options, "seed", body->spec->seed);
 	qc_body_number(body, options, "top_p", 1);
 	qc_body_number(body, options, "top_k", 0);
 	qc_body_number(body, options, "repeat_penalty", 1);

@@ -115,7 +115,8 @@ qc_shape_try(QcShape *shape, QcEndpoint *endpoint, QcPrompt *prompt,
 		spec.system = shape->system;
 		spec.user = user;
 		spec.asked = &shape->asked;
-		spec.temperature = endpoint->temperature;
+		spec.temperature = shape->draw > 0 ? 1 : endpoint->temperature;
+		spec.seed = shape->draw;
 		spec.max_tokens = endpoint->max_tokens;
 		spec.facts = &shape->facts;
 		spec.extra_body = endpoint->extra_body;

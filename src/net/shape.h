@@ -17,6 +17,7 @@ typedef struct QcShape
 	QcFacts		facts;			/* of the endpoint, when it was written */
 	QcAsked		asked;
 	bool		strict;			/* the sentence of a second try */
+	int			draw;			/* as of QcCallSpec */
 	size_t		max_chars;		/* of the text; 0: all of it */
 
 	/* what it turned out to be */

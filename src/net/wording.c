@@ -161,7 +161,7 @@ fields_of(QcApi api)
 {
 	uint32_t	chat = QC_REFUSED_LOGPROBS | QC_REFUSED_TOP_LOGPROBS |
 		QC_REFUSED_RESPONSE_FORMAT | QC_REFUSED_JSON_OBJECT | QC_REFUSED_MAX_LENGTH |
-		QC_REFUSED_SAMPLING | QC_REFUSED_TEMPERATURE |
+		QC_REFUSED_SAMPLING | QC_REFUSED_TEMPERATURE | QC_REFUSED_SEED |
 		QC_REFUSED_MAX_TOKENS | QC_REFUSED_SHORT_MAX;
 	uint32_t	local = QC_REFUSED_CONSTRAINT | QC_REFUSED_TEMPLATE_KWARGS |
 		QC_REFUSED_THINK;
@@ -321,6 +321,8 @@ other_fields(const char *text, const QcFacts *facts)
 		named |= QC_REFUSED_SAMPLING;
 	if (has(text, "temperature"))
 		named |= QC_REFUSED_TEMPERATURE;
+	if (has(text, "seed"))
+		named |= QC_REFUSED_SEED;
 	if (has(text, "cache_prompt"))
 		named |= QC_REFUSED_CACHE_PROMPT;
 

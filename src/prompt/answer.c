@@ -38,6 +38,8 @@ qc_source_name(QcSource source)
 			return "logprob_masked";
 		case QC_SOURCE_RENORM:
 			return "logprob_renorm";
+		case QC_SOURCE_VOTE:
+			return "vote";
 		case QC_SOURCE_NONE:
 			break;
 	}
@@ -122,7 +124,7 @@ clear(QcVerdict *out, const QcAsked *asked)
 	memset(out, 0, sizeof(*out));
 	out->label = -1;
 	out->nlabels = asked->labels->n;
-	out->confidence = out->coverage = out->lo = out->hi = NAN;
+	out->confidence = out->coverage = out->word = out->lo = out->hi = NAN;
 	out->source = QC_SOURCE_NONE;
 }
 

@@ -20,7 +20,8 @@ typedef enum QcSource
 	QC_SOURCE_NONE,				/* nobody gave a number */
 	QC_SOURCE_VERBAL,			/* the model's own word */
 	QC_SOURCE_MASKED,			/* logprobs taken after the grammar */
-	QC_SOURCE_RENORM			/* raw logprobs, renormalised over the labels */
+	QC_SOURCE_RENORM,			/* raw logprobs, renormalised over the labels */
+	QC_SOURCE_VOTE				/* the share of several draws */
 } QcSource;
 
 extern const char *qc_source_name(QcSource source);
@@ -52,6 +53,7 @@ typedef struct QcVerdict
 	int			nlabels;		/* labels->n of the set that was asked about */
 	double		coverage;		/* raw mass on the labels at the first position;
 								 * NaN where it cannot be known (masked) */
+	double		word;			/* of votes, the model's own word on average; NaN: none */
 	double		lo;				/* bounds of the label's probability: they */
 	double		hi;				/* differ while subtrees are unsettled */
 	QcSubtree  *subtree;

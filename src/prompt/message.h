@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "how.h"
 #include "labels.h"
 
 /* What the answer shall hold. */
@@ -48,6 +49,7 @@ typedef struct QcPrompt
 	QcExample  *example;
 	int			nexamples;
 	bool		codes;			/* answer by letter code (server option) */
+	QcHow		how;			/* zeroed by qc_prompt_create */
 	char	   *system[QC_N_MODES][2];	/* cache: [mode][strict] */
 } QcPrompt;
 

@@ -19,7 +19,7 @@
 #include "common/compat.h"
 #include "common/errors.h"
 #include "common/statement.h"
-#include "net/call.h"
+#include "net/inquiry.h"
 #include "net/pool.h"
 #include "net/probe.h"
 #include "net/replica.h"
@@ -49,7 +49,7 @@ preview(FunctionCallInfo fcinfo, QcLabelForm form)
 				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
 				 errmsg("the text is not valid UTF-8")));
 	spec.with_reason = question.with_reason;
-	body = qc_call_preview(&spec);
+	body = qc_inquiry_preview(&spec);
 	PG_RETURN_DATUM(CStringGetTextDatum(qc_utf8_to_server(body)));
 }
 

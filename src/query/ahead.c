@@ -153,7 +153,7 @@ qc_ahead_context(QcAhead *ahead)
 
 /* ---- answers ---- */
 
-/* From awaited to settled or gone; the call is freed already. */
+/* From awaited to settled or gone; the inquiry is freed already. */
 static void
 leave_awaited(QcAhead *ahead, QcAnswer *answer)
 {
@@ -167,12 +167,12 @@ leave_awaited(QcAhead *ahead, QcAnswer *answer)
 static void
 abort_answer(QcAhead *ahead, QcAnswer *answer)
 {
-	QcCall	   *call = answer->call;
+	QcInquiry  *inquiry = answer->inquiry;
 
-	answer->call = NULL;
+	answer->inquiry = NULL;
 	answer->gone = true;
 	leave_awaited(ahead, answer);
-	qc_call_free(call);
+	qc_inquiry_free(inquiry);
 	qc_site_prompt_release(answer->prompt);
 }
 
@@ -286,29 +286,31 @@ keep_failure(QcAhead *ahead, QcAnswer *answer, const QcFailure *failure)
 static void
 count_cost(QcAnswer *answer)
 {
-	QcCallCost	cost = qc_call_cost(answer->call);
+	QcCallCost	cost = qc_inquiry_cost(answer->inquiry);
 
+	/* one was counted when it was asked */
+	answer->counts->requests += cost.requests - 1;
 	answer->counts->retried += cost.retried;
 	answer->counts->tokens += cost.tokens;
 	answer->counts->cached_tokens += cost.cached_tokens;
 }
 
-/* Its call is done: what it came to is copied, and the call goes. */
+/* Its inquiry is done: what it came to is copied, and it goes. */
 static void
 settle_answer(QcAhead *ahead, QcAnswer *answer)
 {
-	QcCall	   *call = answer->call;
-	const QcFailure *failure = qc_call_failure(call);
+	QcInquiry  *inquiry = answer->inquiry;
+	const QcFailure *failure = qc_inquiry_failure(inquiry);
 
-	qc_result_fill(&answer->result, ahead->cxt, failure ? NULL : qc_call_verdict(call),
+	qc_result_fill(&answer->result, ahead->cxt, failure ? NULL : qc_inquiry_verdict(inquiry),
 				   answer->nlabels, failure);
 	answer->result.key = answer->key;
 	keep_failure(ahead, answer, failure);
-	answer->cut = qc_call_was_cut(call);
+	answer->cut = qc_inquiry_was_cut(inquiry);
 	count_cost(answer);
-	answer->call = NULL;
+	answer->inquiry = NULL;
 	leave_awaited(ahead, answer);
-	qc_call_free(call);
+	qc_inquiry_free(inquiry);
 	qc_site_prompt_release(answer->prompt);
 	count_bytes(ahead, answer);
 }
@@ -323,7 +325,7 @@ settle(QcAhead *ahead)
 	{
 		QcAnswer   *answer = dlist_container(QcAnswer, node, iter.cur);
 
-		if (qc_call_done(answer->call))
+		if (qc_inquiry_done(answer->inquiry))
 		{
 			settle_answer(ahead, answer);
 			any = true;
@@ -429,18 +431,18 @@ find_answer(QcAhead *ahead, const QcResultKey *key)
 static void
 hold(QcAnswer *answer)
 {
-	if (answer->holders++ == 0 && answer->call == NULL)
+	if (answer->holders++ == 0 && answer->inquiry == NULL)
 		dlist_delete(&answer->node);
 }
 
 void
 qc_ahead_release(QcAhead *ahead, QcAnswer *answer)
 {
-	if (--answer->holders == 0 && answer->call == NULL)
+	if (--answer->holders == 0 && answer->inquiry == NULL)
 		dlist_push_tail(&ahead->idle, &answer->node);
 }
 
-/* An answer without a call, in the table, held once. */
+/* An answer without an inquiry, in the table, held once. */
 static QcAnswer *
 make_answer(QcAhead *ahead, const QcRequest *request, QcAheadCounts *counts)
 {
@@ -459,7 +461,7 @@ make_answer(QcAhead *ahead, const QcRequest *request, QcAheadCounts *counts)
 }
 
 /*
- * The call may throw when it starts; the answer is then in the table without
+ * The inquiry may throw when it starts; the answer is then in the table without
  * one, and the query ends with the error.
  */
 static QcAnswer *
@@ -468,7 +470,7 @@ start(QcAhead *ahead, const QcRequest *request, QcAheadCounts *counts)
 	QcAnswer   *answer = make_answer(ahead, request, counts);
 
 	answer->gone = true;
-	answer->call = qc_call_start(ahead->cxt, &request->spec);
+	answer->inquiry = qc_inquiry_start(ahead->cxt, &request->spec);
 	answer->gone = false;
 	qc_pool_want(ahead->statement->budget.max_in_flight);
 	qc_site_prompt_hold(answer->prompt);
@@ -516,10 +518,10 @@ qc_ahead_find(const QcResultKey *key)
 	QcAhead    *ahead = run && run->estate ? find_ahead(run->estate) : NULL;
 	QcAnswer   *answer = ahead ? find_answer(ahead, key) : NULL;
 
-	if (answer == NULL || answer->call == NULL)
+	if (answer == NULL || answer->inquiry == NULL)
 		return answer;
 	hold(answer);
-	while (answer->call != NULL)
+	while (answer->inquiry != NULL)
 		qc_ahead_wait(ahead, -1);
 	qc_ahead_release(ahead, answer);
 	return answer->gone ? NULL : answer;

@@ -17,7 +17,7 @@
 #include "lib/ilist.h"
 #include "nodes/execnodes.h"
 
-#include "net/call.h"
+#include "net/inquiry.h"
 #include "query/ask.h"
 #include "query/results.h"
 
@@ -26,7 +26,7 @@ typedef struct QcAhead QcAhead;
 /* What a node's requests came to; for EXPLAIN.  Lives as long as the query. */
 typedef struct QcAheadCounts
 {
-	int64		requests;		/* texts sent */
+	int64		requests;		/* sent; tries and follow-ups are not counted */
 	int64		shared;			/* rows that needed none of their own */
 	int64		retried;		/* tries beyond the first */
 	int64		tokens;			/* of prompts and replies, where the server tells */
@@ -42,7 +42,7 @@ typedef struct QcAheadCounts
 typedef struct QcAnswer
 {
 	QcResultKey key;
-	QcCall	   *call;			/* under way; NULL: settled */
+	QcInquiry  *inquiry;		/* under way; NULL: settled */
 	bool		gone;			/* never to be found again: its statement ended first, or
 								 * its failure was raised */
 	bool		taken;			/* its failure was counted or raised */
@@ -96,7 +96,7 @@ extern void qc_ahead_release(QcAhead *ahead, QcAnswer *answer);
 static inline bool
 qc_answer_awaited(const QcAnswer *answer)
 {
-	return answer->call != NULL;
+	return answer->inquiry != NULL;
 }
 
 /* Move what can be moved; timeout as of qc_pool_wait. */

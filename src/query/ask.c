@@ -3,8 +3,8 @@
  * ask.c
  *	  One text to a result: the engine under the SQL functions.
  *
- * Invariant: whatever is thrown while a call is under way, the call is freed
- * before anyone else sees the error.
+ * Invariant: whatever is thrown while a text is being asked about, its requests are
+ * aborted before anyone else sees the error.
  *
  *-------------------------------------------------------------------------
  */
@@ -19,7 +19,7 @@
 #include "common/compat.h"
 #include "common/guc.h"
 #include "common/statement.h"
-#include "net/call.h"
+#include "net/inquiry.h"
 #include "net/shape.h"
 #include "query/ahead.h"
 #include "query/ask.h"
@@ -92,37 +92,37 @@ tell_source(QcEndpoint *endpoint, QcSource source)
 }
 
 static QcResult *
-finish_call(QcCall *call, const QcCallSpec *spec, QcStatement *statement,
-			const QcResultKey *key)
+finish_inquiry(QcInquiry *inquiry, const QcCallSpec *spec, QcStatement *statement,
+			   const QcResultKey *key)
 {
 	const QcFailure *failure;
 
-	qc_call_wait(call);
-	failure = qc_call_failure(call);
+	qc_inquiry_wait(inquiry);
+	failure = qc_inquiry_failure(inquiry);
 	if (failure)
 		raise_or_count(statement, failure);
 	else
-		tell_source(spec->endpoint, qc_call_verdict(call)->source);
-	if (qc_call_was_cut(call))
+		tell_source(spec->endpoint, qc_inquiry_verdict(inquiry)->source);
+	if (qc_inquiry_was_cut(inquiry))
 		statement->cut++;
-	return qc_result_keep(statement, key, failure ? NULL : qc_call_verdict(call),
+	return qc_result_keep(statement, key, failure ? NULL : qc_inquiry_verdict(inquiry),
 						  spec->prompt->labels->n, failure);
 }
 
 /* Send it and wait; a cancel or any other error leaves nothing in flight. */
 static QcResult *
-send_call(const QcCallSpec *spec, QcStatement *statement, const QcResultKey *key)
+send_inquiry(const QcCallSpec *spec, QcStatement *statement, const QcResultKey *key)
 {
-	QcCall	   *call = qc_call_start(CurrentMemoryContext, spec);
+	QcInquiry  *inquiry = qc_inquiry_start(CurrentMemoryContext, spec);
 	QcResult   *volatile result = NULL;
 
 	PG_TRY();
 	{
-		result = finish_call(call, spec, statement, key);
+		result = finish_inquiry(inquiry, spec, statement, key);
 	}
 	PG_FINALLY();
 	{
-		qc_call_free(call);
+		qc_inquiry_free(inquiry);
 	}
 	PG_END_TRY();
 	return result;
@@ -190,5 +190,5 @@ qc_ask(QcSitePrompt **site, MemoryContext site_cxt, QcQuestion *question)
 		raise_or_count(statement, &request.unreadable);
 		return qc_result_keep(statement, &request.key, NULL, 0, &request.unreadable);
 	}
-	return send_call(&request.spec, statement, &request.key);
+	return send_inquiry(&request.spec, statement, &request.key);
 }

@@ -11,7 +11,7 @@
 #include "postgres.h"
 
 #include "common/statement.h"
-#include "net/call.h"
+#include "net/inquiry.h"
 #include "task/prompts.h"
 #include "query/results.h"
 

@@ -32,7 +32,7 @@
 
 #include "common/board.h"
 #include "common/statement.h"
-#include "net/call.h"
+#include "net/inquiry.h"
 #include "task/attach.h"
 #include "task/expression.h"
 #include "task/prompts.h"
@@ -240,12 +240,12 @@ texts_to_try(Oid owner, const char *sql, const char **text, size_t *len)
 
 /* A row that fails took its time like any; a server that does is the caller's to know. */
 static void
-finish(QcCall *call)
+finish(QcInquiry *inquiry)
 {
 	const QcFailure *failure;
 
-	qc_call_wait(call);
-	failure = qc_call_failure(call);
+	qc_inquiry_wait(inquiry);
+	failure = qc_inquiry_failure(inquiry);
 	if (failure && qc_failure_charge(failure->kind) != QC_CHARGE_ROW)
 		qc_failure_raise(failure);
 }
@@ -261,7 +261,7 @@ try_texts(const QcTask *task, const char **text, const size_t *len, int n)
 											  ALLOCSET_DEFAULT_SIZES);
 	QcSitePrompt *site = NULL;
 	QcCallSpec	spec = {0};
-	QcCall	   *call[TRIED];
+	QcInquiry  *inquiry[TRIED];
 	QcAsOwner	saved;
 	TimestampTz start = 0;
 
@@ -277,12 +277,12 @@ try_texts(const QcTask *task, const char **text, const size_t *len, int n)
 			start = GetCurrentTimestamp();
 		spec.text = text[i];
 		spec.len = len[i];
-		call[i] = qc_call_start(cxt, &spec);
+		inquiry[i] = qc_inquiry_start(cxt, &spec);
 		if (i == 0)
-			finish(call[0]);
+			finish(inquiry[0]);
 	}
 	for (int i = 1; i < n; i++)
-		finish(call[i]);
+		finish(inquiry[i]);
 	MemoryContextDelete(cxt);
 	return Max(n - 1, 1) / (Max(GetCurrentTimestamp() - start, 1) / 1000000.0);
 }

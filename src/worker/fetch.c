@@ -94,8 +94,8 @@ qc_flight_make(QcWork *work, QcBatch *batch, QcEntry *entry)
 static void
 free_flight(QcFlight *flight)
 {
-	if (flight->call != NULL)
-		qc_call_free(flight->call);
+	if (flight->inquiry != NULL)
+		qc_inquiry_free(flight->inquiry);
 	if (flight->chunk != NULL)
 		flight->chunk->open--;
 	qc_state.in_work--;

@@ -109,7 +109,7 @@ start(QcFlight *flight)
 	spec.len = flight->len;
 	spec.with_reason = work->task->with_reason && work->task->reason_column != 0;
 	spec.budget = &work->budget;
-	flight->call = qc_call_start(qc_state.call_cxt, &spec);
+	flight->inquiry = qc_inquiry_start(qc_state.call_cxt, &spec);
 	work->pass += 1.0 / Max(work->task->priority, 1);
 }
 
@@ -346,14 +346,14 @@ put_off(QcWork *work, const QcFailure *failure)
 		work->again_at = qc_pool_now() + QC_SERVER_PAUSE;
 }
 
-/* One flight (a leader or a follower of it) of a call that ended. */
+/* One flight (a leader or a follower of it) of an inquiry that ended. */
 static void
-settle(QcFlight *flight, QcCall *call, bool charged)
+settle(QcFlight *flight, QcInquiry *inquiry, bool charged)
 {
-	const QcFailure *failure = qc_call_failure(call);
+	const QcFailure *failure = qc_inquiry_failure(inquiry);
 
 	if (failure == NULL)
-		take_verdict(flight, qc_call_verdict(call), qc_call_was_cut(call));
+		take_verdict(flight, qc_inquiry_verdict(inquiry), qc_inquiry_was_cut(inquiry));
 	else if (charged)
 		take_failure(flight, failure);
 	else
@@ -364,15 +364,15 @@ static void
 take_answer(QcFlight *flight)
 {
 	QcWork	   *work = flight->work;
-	QcCall	   *call = flight->call;
-	const QcFailure *failure = qc_call_failure(call);
+	QcInquiry  *inquiry = flight->inquiry;
+	const QcFailure *failure = qc_inquiry_failure(inquiry);
 	bool		charged = failure != NULL && qc_failure_charge(failure->kind) == QC_CHARGE_ROW;
 
 	dlist_delete(&flight->node);
 	work->nflying--;
 	qc_state.nflying--;
 	forget_text(flight);
-	flight->call = NULL;
+	flight->inquiry = NULL;
 
 	if (failure != NULL && !charged)
 		put_off(work, failure);
@@ -384,10 +384,10 @@ take_answer(QcFlight *flight)
 
 		flight->followers = follower->next_follower;
 		work->nfollowing--;
-		settle(follower, call, charged);
+		settle(follower, inquiry, charged);
 	}
-	settle(flight, call, charged);
-	qc_call_free(call);
+	settle(flight, inquiry, charged);
+	qc_inquiry_free(inquiry);
 }
 
 static bool
@@ -400,7 +400,7 @@ collect_of(QcWork *work)
 	{
 		QcFlight   *flight = dlist_container(QcFlight, node, iter.cur);
 
-		if (flight->call != NULL && qc_call_done(flight->call))
+		if (flight->inquiry != NULL && qc_inquiry_done(flight->inquiry))
 		{
 			take_answer(flight);
 			any = true;
@@ -438,7 +438,7 @@ any_done(void)
 
 	dlist_foreach(iter, &qc_state.works)
 		dlist_foreach(inner, &dlist_container(QcWork, node, iter.cur)->flying)
-			if (qc_call_done(dlist_container(QcFlight, node, inner.cur)->call))
+			if (qc_inquiry_done(dlist_container(QcFlight, node, inner.cur)->inquiry))
 				return true;
 	return false;
 }

@@ -127,7 +127,7 @@ trouble_of(QcWork *work)
 	dlist_foreach(iter, &work->flying)
 	{
 		QcFlight   *flight = dlist_container(QcFlight, node, iter.cur);
-		const QcFailure *trouble = flight->call ? qc_call_trouble(flight->call) : NULL;
+		const QcFailure *trouble = flight->inquiry ? qc_inquiry_trouble(flight->inquiry) : NULL;
 
 		if (trouble != NULL)
 			return qc_utf8_to_server(trouble->message);

@@ -27,7 +27,7 @@
 #include "lib/ilist.h"
 #include "utils/hsearch.h"
 
-#include "net/call.h"
+#include "net/inquiry.h"
 #include "queue/read.h"
 #include "queue/write.h"
 #include "task/prompts.h"
@@ -98,7 +98,7 @@ struct QcFlight
 	QcBatch    *batch;
 	QcChunk    *chunk;			/* or NULL */
 	QcItem		item;
-	QcCall	   *call;			/* under way, or NULL */
+	QcInquiry  *inquiry;		/* under way, or NULL */
 	uint64		text_key;		/* under which it is known to equal texts; 0: not */
 	QcFlight   *followers;		/* equal texts that take its answer */
 	QcFlight   *next_follower;

@@ -211,6 +211,27 @@ check_sampling(void)
 	check_text("vllm", LABEL, "no model known", "\"model\"", false);
 }
 
+/* A draw has a seed where the server takes one; nothing else does. */
+static void
+check_seed(void)
+{
+	static const char *const api[] = {"openai", "vllm", "sglang", "llamacpp", "ollama"};
+
+	for (size_t i = 0; i < sizeof(api) / sizeof(api[0]); i++)
+	{
+		reset(qc_kind_named(api[i])->api, REASON);
+		check_text(api[i], REASON, "no draw, no seed", "seed", false);
+		spec.seed = 7;
+		check_text(api[i], REASON, "the seed of a draw", "\"seed\":7", true);
+	}
+	facts.api = QC_API_OPENAI;
+	facts.refused = QC_REFUSED_SEED;
+	check_text("openai", REASON, "a seed that was refused", "seed", false);
+	reset(QC_API_INFERENCE, REASON);
+	spec.seed = 7;
+	check_text("inference", REASON, "the plain API has no seed", "seed", false);
+}
+
 static void
 check_alternatives(void)
 {
@@ -348,6 +369,7 @@ main(void)
 	check_constraints();
 	check_subsets();
 	check_sampling();
+	check_seed();
 	check_alternatives();
 	check_downgrades();
 	check_extra_body();

@@ -153,6 +153,8 @@ static const Row rows[] = {
 	{"OpenAI: max_completion_tokens", OPENAI, 400, "{\"error\":{\"message\":\"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.\",\"code\":\"unsupported_parameter\"}}", DOWNGRADE, QC_FAIL_REJECTED, QC_REFUSED_MAX_TOKENS, 0, 0, 0, 0, 0},
 	{"OpenAI: max_tokens too small", OPENAI, 400, "{\"error\":{\"message\":\"Invalid 'max_tokens': integer below minimum value. Expected a value >= 16, but got 8 instead.\",\"code\":\"integer_below_min_value\"}}", DOWNGRADE, QC_FAIL_REJECTED, QC_REFUSED_SHORT_MAX, 0, 0, 0, 0, 0},
 	{"OpenAI: temperature", OPENAI, 400, "{\"error\":{\"message\":\"Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported.\",\"code\":\"unsupported_value\"}}", DOWNGRADE, QC_FAIL_REJECTED, QC_REFUSED_TEMPERATURE, 0, 0, 0, 0, 0},
+	{"seed", OPENAI, 400, "{\"error\":{\"message\":\"Unrecognized request argument supplied: seed\"}}", DOWNGRADE, QC_FAIL_REJECTED, QC_REFUSED_SEED, 0, 0, 0, 0, 0},
+	{"seed, plain API", PLAIN, 400, "{\"error\":{\"message\":\"seed\"}}", FAIL, QC_FAIL_REJECTED, 0, 0, 0, 0, 0, 0},
 	{"top_p", OPENAI, 400, "{\"error\":{\"message\":\"Unsupported parameter: 'top_p'\"}}", DOWNGRADE, QC_FAIL_REJECTED, QC_REFUSED_SAMPLING, 0, 0, 0, 0, 0},
 	{"top_k", VLLM, 400, "{\"error\":{\"message\":\"top_k must be -1 or greater\"}}", DOWNGRADE, QC_FAIL_REJECTED, QC_REFUSED_SAMPLING, 0, 0, 0, 0, 0},
 	{"cache_prompt", LLAMA, 400, "{\"error\":{\"message\":\"unknown field: cache_prompt\"}}", DOWNGRADE, QC_FAIL_REJECTED, QC_REFUSED_CACHE_PROMPT, 0, 0, 0, 0, 0},
@@ -274,7 +276,7 @@ check_end(QcApi api)
 {
 	static const char body[] = "{\"error\":{\"message\":\"logprobs top_logprobs regex response_format "
 		"json_object maxLength chat_template_kwargs enable_thinking thinking top_k max_tokens >= "
-		"max_completion_tokens temperature cache_prompt format\"}}";
+		"max_completion_tokens temperature seed cache_prompt format\"}}";
 	QcFacts		facts = {0};
 	QcOutcome	got;
 	int			rounds = 0;

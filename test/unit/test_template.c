@@ -120,6 +120,10 @@ test_different(void)
 		tap_ok(same_body(), name, "the old body came");
 	}
 
+	reset(QC_API_VLLM, QC_MODE_LABEL);
+	spec.seed = 1;
+	tap_ok(qc_template_get(&spec) == NULL, "a draw is written by itself", "taken");
+
 	reset(QC_API_OPENAI, QC_MODE_LABEL);
 	spec.system = "It says \"@qwen_classify:the-text-of-the-row@\" itself.";
 	tap_ok(qc_template_get(&spec) == NULL, "a mark in the message is no place for the text", "taken");
