@@ -287,7 +287,7 @@ write_in_transaction(QcWriting *w, QcItem **items, int n, bool skip)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"%s\" does not exist", "qwen_classify")));
-	(void) qc_task_lock(w->task->id, AccessShareLock);
+	qc_task_hold(w->task->id, AccessShareLock);
 	PopActiveSnapshot();
 
 	PushActiveSnapshot(GetTransactionSnapshot());

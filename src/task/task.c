@@ -148,15 +148,39 @@ make_task(HeapTuple tuple, MemoryContext parent)
 	return task;
 }
 
-/* The tasks that a condition on $1 selects, a List in the caller's context. */
+/* A way to select tasks, prepared once a session: each write-back reads its task. */
+typedef struct QcTaskQuery
+{
+	const char *condition;		/* on $1 */
+	Oid			type;			/* of $1; invalid: there is none */
+	SPIPlanPtr	plan;
+} QcTaskQuery;
+
+static QcTaskQuery all_tasks = {"", InvalidOid, NULL};
+static QcTaskQuery task_of_id = {"WHERE id = $1", INT4OID, NULL};
+static QcTaskQuery task_of_name = {"WHERE name = $1", TEXTOID, NULL};
+
+static SPIPlanPtr
+plan_of(QcTaskQuery *query)
+{
+	SPIPlanPtr	plan;
+
+	if (query->plan != NULL)
+		return query->plan;
+	plan = SPI_prepare(psprintf("SELECT " QC_TASK_COLUMNS " FROM qwen.task %s ORDER BY id", query->condition),
+					   OidIsValid(query->type) ? 1 : 0, &query->type);
+	if (plan == NULL || SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not prepare to read qwen.task");
+	return query->plan = plan;
+}
+
+/* The tasks that a query selects, a List in the caller's context. */
 static List *
-select_tasks(const char *condition, Oid type, Datum arg)
+select_tasks(QcTaskQuery *query, Datum arg)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	List	   *tasks = NIL;
 	QcAsOwner	saved;
-	char	   *sql = psprintf("SELECT " QC_TASK_COLUMNS " FROM qwen.task %s ORDER BY id",
-							   condition);
 	bool		pushed = false;
 
 	if (!ActiveSnapshotSet())
@@ -166,7 +190,7 @@ select_tasks(const char *condition, Oid type, Datum arg)
 	}
 	qc_as_extension_owner(&saved);
 	SPI_connect();
-	if (SPI_execute_with_args(sql, OidIsValid(type) ? 1 : 0, &type, &arg, NULL, true, 0) != SPI_OK_SELECT)
+	if (SPI_execute_plan(plan_of(query), &arg, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read qwen.task");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -186,13 +210,13 @@ select_tasks(const char *condition, Oid type, Datum arg)
 List *
 qc_task_all(void)
 {
-	return select_tasks("", InvalidOid, (Datum) 0);
+	return select_tasks(&all_tasks, (Datum) 0);
 }
 
 QcTask *
 qc_task_by_id(int32 id)
 {
-	List	   *tasks = select_tasks("WHERE id = $1", INT4OID, Int32GetDatum(id));
+	List	   *tasks = select_tasks(&task_of_id, Int32GetDatum(id));
 
 	return tasks == NIL ? NULL : linitial(tasks);
 }
@@ -230,7 +254,7 @@ visible_names(void)
 QcTask *
 qc_task_by_name(const char *name, bool missing_ok)
 {
-	List	   *tasks = select_tasks("WHERE name = $1", TEXTOID, CStringGetTextDatum(name));
+	List	   *tasks = select_tasks(&task_of_name, CStringGetTextDatum(name));
 	char	   *names;
 
 	if (tasks != NIL)
@@ -272,6 +296,12 @@ qc_task_check_owner(const QcTask *task)
 									  ? GetUserNameFromId(task->owner, true) : "?"))));
 }
 
+void
+qc_task_hold(int32 id, LOCKMODE mode)
+{
+	LockDatabaseObject(qc_own_table("task"), (Oid) id, 0, mode);
+}
+
 /* A new snapshot after the lock: what was committed while we waited counts. */
 int32
 qc_task_lock(int32 id, LOCKMODE mode)
@@ -281,7 +311,7 @@ qc_task_lock(int32 id, LOCKMODE mode)
 	Oid			type = INT4OID;
 	Datum		arg = Int32GetDatum(id);
 
-	LockDatabaseObject(qc_own_table("task"), (Oid) id, 0, mode);
+	qc_task_hold(id, mode);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	qc_as_extension_owner(&saved);
 	SPI_connect();

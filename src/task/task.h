@@ -77,6 +77,9 @@ extern QcTask *qc_task_for_change(const char *name);
  */
 extern int32 qc_task_lock(int32 id, LOCKMODE mode);
 
+/* The lock alone, for who reads the task under it. */
+extern void qc_task_hold(int32 id, LOCKMODE mode);
+
 /* The columns' numbers follow a restore, their names a rename.  Needs a snapshot. */
 extern void qc_task_keep_columns(void);
 

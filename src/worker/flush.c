@@ -19,7 +19,7 @@
 #include "worker/state.h"
 
 #define QC_PATIENCE			(5 * QC_MS)	/* of a result */
-#define QC_BUSY_PATIENCE	(40 * QC_MS)	/* while many others wait behind it */
+#define QC_BUSY_PATIENCE	(100 * QC_MS)	/* while many others wait behind it */
 #define QC_BLOCKED_PAUSE	(250 * QC_MS)
 
 void
