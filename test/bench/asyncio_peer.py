@@ -1,6 +1,6 @@
 """The Python peer of the benches: a client with asyncio that labels a table from outside, as well as one writes it.
 
-usage: asyncio_peer.py [--keep] CONNINFO PORT PATH CONNECTIONS < BODY
+usage: asyncio_peer.py [--keep] [--aiohttp] CONNINFO PORT PATH CONNECTIONS < BODY
 
 As many coroutines as connections, each with a kept connection and one request on it at a time; they take rows from what
 asyncpg reads ahead in key order, 1024 at a time.  Another task, with a database connection of its own, writes label and
@@ -8,8 +8,9 @@ confidence in UPDATEs of up to 500 rows from unnest while the requests go on.  B
 and the CPU seconds of its own and of its two backends.  With --keep it writes nothing and has the answers of all rows in
 memory at the end, as who reads a query's rows has.
 
-Streams, because aiohttp in their place takes two and a half times as long for a row; uvloop and orjson, because they
-are faster than what comes with Python.  An answer's status is looked at; nothing is tried again.
+HTTP over streams, with no more of it than this server needs; with --aiohttp by that library, as clients mostly are
+written, at more than twice the cost.  uvloop and orjson, because they are faster than what comes with Python.  An answer's
+status is looked at; nothing is tried again.
 """
 import asyncio
 import collections
@@ -111,6 +112,23 @@ async def ask(rows, answers, port, path, before, after):
     writer.close()
 
 
+async def ask_by_aiohttp(rows, answers, session, path, before, after):
+    while (row := await rows.next()) is not None:
+        body = before + orjson.dumps(row[1])[1:-1] + after
+        async with session.post(path, data=body, headers={"Content-Type": "application/json"}) as reply:
+            reply.raise_for_status()
+            answers.add(row[0], *verdict(await reply.read()))
+
+
+async def ask_all(rows, answers, port, path, connections, body, library):
+    if not library:
+        await asyncio.gather(*(ask(rows, answers, port, path, *body) for _ in range(connections)))
+        return
+    import aiohttp  # only who asks for it must have it
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector(limit=connections)) as session:
+        await asyncio.gather(*(ask_by_aiohttp(rows, answers, session, path, *body) for _ in range(connections)))
+
+
 def backend_cpu(conn):
     with open(f"/proc/{conn.get_server_pid()}/stat", encoding="utf-8") as stat:
         fields = stat.read().rpartition(")")[2].split()
@@ -122,14 +140,14 @@ async def connect(conninfo):
     return await asyncpg.connect(host=words["host"], user=words["user"], database=words["dbname"])
 
 
-async def main(keep, conninfo, port, path, connections):
-    before, after = sys.stdin.buffer.read().split(b"\n")[0].split(MARK)
+async def main(keep, library, conninfo, port, path, connections):
+    body = sys.stdin.buffer.read().split(b"\n")[0].split(MARK)
     conns = [await connect(conninfo) for _ in range(1 if keep else 2)]
     # what Python takes to start is not the client's
     began = time.monotonic(), time.process_time()
     rows, answers = Rows(conns[0], READ_ALL if keep else READ), Answers(conns[-1])
     writing = None if keep else asyncio.create_task(answers.write())
-    await asyncio.gather(*(ask(rows, answers, port, path, before, after) for _ in range(connections)))
+    await ask_all(rows, answers, port, path, connections, body, library)
     if writing:
         answers.end()
         await writing
@@ -138,8 +156,8 @@ async def main(keep, conninfo, port, path, connections):
 
 
 if __name__ == "__main__":
-    args = [arg for arg in sys.argv[1:] if arg != "--keep"]
+    args = [arg for arg in sys.argv[1:] if arg not in ("--keep", "--aiohttp")]
     if len(args) != 4:
-        sys.exit("usage: asyncio_peer.py [--keep] CONNINFO PORT PATH CONNECTIONS < BODY")
+        sys.exit("usage: asyncio_peer.py [--keep] [--aiohttp] CONNINFO PORT PATH CONNECTIONS < BODY")
     uvloop.install()
-    asyncio.run(main("--keep" in sys.argv, args[0], int(args[1]), args[2], int(args[3])))
+    asyncio.run(main("--keep" in sys.argv, "--aiohttp" in sys.argv, args[0], int(args[1]), args[2], int(args[3])))
