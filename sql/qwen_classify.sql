@@ -240,6 +240,7 @@ CREATE TABLE qwen.task (
 	priority integer NOT NULL DEFAULT 10,
 	keep boolean NOT NULL DEFAULT true,
 	drift_every integer NOT NULL DEFAULT 1000,	-- labels between two looks for drift
+	votes integer NOT NULL DEFAULT 0,	-- draws where a server gives no probabilities
 	seed bigint NOT NULL DEFAULT (pg_catalog.random() * 9e18)::bigint,	-- of the audits' draw; secret
 	paused boolean NOT NULL DEFAULT false,
 	state_since timestamptz NOT NULL DEFAULT now(),
@@ -320,9 +321,10 @@ CREATE TABLE qwen.result (
 	version integer NOT NULL,
 	label text NOT NULL,
 	confidence float8,				-- as the server's numbers gave it
-	source text NOT NULL,			-- none, verbal, masked, renorm
+	source text NOT NULL,			-- logprob_masked, logprob_renorm, vote, verbal, none
 	top float4[],					-- of every label, in the task's order
 	coverage float4,
+	verbal float4,					-- beside votes, the model's own number on average
 	state text NOT NULL DEFAULT 'labelled',
 	at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (task, k, kx)
@@ -514,7 +516,8 @@ CREATE FUNCTION qwen.create_task(
 	accept_above float8 DEFAULT 0.7,
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,
-	drift_every integer DEFAULT 1000)
+	drift_every integer DEFAULT 1000,
+	votes integer DEFAULT 0)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -529,7 +532,8 @@ CREATE FUNCTION qwen.create_task(
 	accept_above float8 DEFAULT 0.7,
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,
-	drift_every integer DEFAULT 1000)
+	drift_every integer DEFAULT 1000,
+	votes integer DEFAULT 0)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -544,7 +548,8 @@ CREATE FUNCTION qwen.create_task(
 	accept_above float8 DEFAULT 0.7,
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,
-	drift_every integer DEFAULT 1000)
+	drift_every integer DEFAULT 1000,
+	votes integer DEFAULT 0)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -562,7 +567,8 @@ CREATE FUNCTION qwen.alter_task(
 	priority integer DEFAULT NULL,
 	keep boolean DEFAULT NULL,
 	rename jsonb DEFAULT NULL,
-	drift_every integer DEFAULT NULL)
+	drift_every integer DEFAULT NULL,
+	votes integer DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -578,7 +584,8 @@ CREATE FUNCTION qwen.alter_task(
 	priority integer DEFAULT NULL,
 	keep boolean DEFAULT NULL,
 	rename jsonb DEFAULT NULL,
-	drift_every integer DEFAULT NULL)
+	drift_every integer DEFAULT NULL,
+	votes integer DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -594,7 +601,8 @@ CREATE FUNCTION qwen.alter_task(
 	priority integer DEFAULT NULL,
 	keep boolean DEFAULT NULL,
 	rename jsonb DEFAULT NULL,
-	drift_every integer DEFAULT NULL)
+	drift_every integer DEFAULT NULL,
+	votes integer DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -604,17 +612,17 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_drop_task'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, integer) IS
+COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, integer, integer) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, integer) IS
+COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, integer, integer) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, integer) IS
+COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, integer, integer) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer) IS
+COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
 COMMENT ON FUNCTION qwen.drop_task(text) IS
 'drops a task with all that is known of its rows; their labels stay';

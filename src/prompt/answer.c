@@ -124,7 +124,7 @@ clear(QcVerdict *out, const QcAsked *asked)
 	memset(out, 0, sizeof(*out));
 	out->label = -1;
 	out->nlabels = asked->labels->n;
-	out->confidence = out->coverage = out->word = out->lo = out->hi = NAN;
+	out->confidence = out->coverage = out->verbal = out->lo = out->hi = NAN;
 	out->source = QC_SOURCE_NONE;
 }
 

@@ -53,7 +53,7 @@ typedef struct QcVerdict
 	int			nlabels;		/* labels->n of the set that was asked about */
 	double		coverage;		/* raw mass on the labels at the first position;
 								 * NaN where it cannot be known (masked) */
-	double		word;			/* of votes, the model's own word on average; NaN: none */
+	double		verbal;			/* of votes, the model's own word on average; NaN: none */
 	double		lo;				/* bounds of the label's probability: they */
 	double		hi;				/* differ while subtrees are unsettled */
 	QcSubtree  *subtree;

@@ -74,7 +74,7 @@ qc_verdict_vote(QcVerdict *const *draw, int n, QcVerdict *out)
 	out->confidence = out->lo = out->hi = share[out->label];
 	out->coverage = NAN;
 	out->source = QC_SOURCE_VOTE;
-	out->word = mean_word(draw, n, out->label);
+	out->verbal = mean_word(draw, n, out->label);
 	take_reason(draw, n, out);
 	return true;
 }

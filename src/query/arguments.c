@@ -146,6 +146,7 @@ qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, bool has_reason,
 	int			server = has_reason ? 5 : 4;
 	bool		reason_given = has_reason && !PG_ARGISNULL(4);
 
+	memset(question, 0, sizeof(QcQuestion));
 	question->input = (text *) optional(fcinfo, 0, true);
 	question->prompt.form = form;
 	question->prompt.labels = optional(fcinfo, 1, form == QC_LABELS_TEXT);

@@ -77,6 +77,7 @@ typedef struct QcItem
 	float4	   *top;			/* raw probabilities of all labels, in their order; or NULL */
 	int			ntop;
 	double		coverage;		/* NaN: not known */
+	double		verbal;			/* of votes, the model's own number; NaN: none */
 	QcFailKind	failed;
 	char	   *error;			/* its message, server encoding */
 	bool		sql_error;		/* it came from SQL, not from the server */

@@ -152,6 +152,7 @@ store_results(const QcTask *task, QcItem **items, int n)
 	int64	   *hash = palloc(sizeof(int64) * n);
 	double	   *confidence = palloc(sizeof(double) * n);
 	double	   *coverage = palloc(sizeof(double) * n);
+	double	   *verbal = palloc(sizeof(double) * n);
 	char	  **label = palloc(sizeof(char *) * n);
 	char	  **source = palloc(sizeof(char *) * n);
 	char	  **top = palloc(sizeof(char *) * n);
@@ -161,6 +162,7 @@ store_results(const QcTask *task, QcItem **items, int n)
 		hash[i] = items[i]->hash;
 		confidence[i] = items[i]->confidence;
 		coverage[i] = items[i]->coverage;
+		verbal[i] = items[i]->verbal;
 		label[i] = items[i]->label;
 		source[i] = unconstify(char *, items[i]->source ? items[i]->source : "none");
 		top[i] = top_text(items[i]);
@@ -174,15 +176,17 @@ store_results(const QcTask *task, QcItem **items, int n)
 	qc_own_texts(&own, source, n);
 	qc_own_texts(&own, top, n);
 	qc_own_float8s(&own, coverage, n);
+	qc_own_float8s(&own, verbal, n);
 	qc_own_int4(&own, task->version);
 	qc_own_run(&own,
-			   "INSERT INTO qwen.result AS t (task, k, kx, text_hash, version, label, confidence, source, top, coverage) "
-			   "SELECT $1, r.k, r.kx, r.h, $11, r.label, r.conf, r.source, r.top::pg_catalog.float4[], r.coverage "
-			   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10) "
-			   "AS r(i, k, kx, h, label, conf, source, top, coverage) "
+			   "INSERT INTO qwen.result AS t (task, k, kx, text_hash, version, label, confidence, source, top, coverage, verbal) "
+			   "SELECT $1, r.k, r.kx, r.h, $12, r.label, r.conf, r.source, r.top::pg_catalog.float4[], r.coverage, r.verbal "
+			   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+			   "AS r(i, k, kx, h, label, conf, source, top, coverage, verbal) "
 			   "ON CONFLICT (task, k, kx) DO UPDATE SET text_hash = excluded.text_hash, "
 			   "version = excluded.version, label = excluded.label, confidence = excluded.confidence, "
 			   "source = excluded.source, top = excluded.top, coverage = excluded.coverage, "
+			   "verbal = excluded.verbal, "
 			   "state = 'labelled', at = pg_catalog.now()", SPI_OK_INSERT);
 	qc_own_end(&own);
 }

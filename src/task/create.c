@@ -29,8 +29,13 @@ enum
 {
 	ARG_NAME, ARG_LABELS, ARG_INSTRUCTIONS, ARG_EXAMPLES, ARG_SERVER,
 	ARG_WITH_REASON, ARG_ACCEPT_ABOVE, ARG_PRIORITY, ARG_KEEP,
-	ARG_RENAME,					/* of alter_task, which has the last one after it */
-	ARG_DRIFT_EVERY = ARG_RENAME	/* of create_task */
+	ARG_RENAME					/* of alter_task, where the others stand one further */
+};
+
+/* What follows, as counted from where create_task has it. */
+enum
+{
+	ARG_DRIFT_EVERY = ARG_RENAME, ARG_VOTES
 };
 
 #define MAX_NAME	63			/* bytes: as an identifier's, for names in views and messages */
@@ -97,7 +102,7 @@ examples_argument(FunctionCallInfo fcinfo, char **value)
 
 /* What is given besides the name, the labels and their new names. */
 static void
-other_arguments(FunctionCallInfo fcinfo, QcTask *task, int arg_drift_every)
+other_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
 {
 	text_argument(fcinfo, ARG_INSTRUCTIONS, &task->instructions);
 	examples_argument(fcinfo, &task->examples);
@@ -110,8 +115,10 @@ other_arguments(FunctionCallInfo fcinfo, QcTask *task, int arg_drift_every)
 		task->priority = PG_GETARG_INT32(ARG_PRIORITY);
 	if (!PG_ARGISNULL(ARG_KEEP))
 		task->keep = PG_GETARG_BOOL(ARG_KEEP);
-	if (!PG_ARGISNULL(arg_drift_every))
-		task->drift_every = PG_GETARG_INT32(arg_drift_every);
+	if (!PG_ARGISNULL(ARG_DRIFT_EVERY + shift))
+		task->drift_every = PG_GETARG_INT32(ARG_DRIFT_EVERY + shift);
+	if (!PG_ARGISNULL(ARG_VOTES + shift))
+		task->votes = PG_GETARG_INT32(ARG_VOTES + shift);
 }
 
 /* ---- checks ---- */
@@ -135,6 +142,11 @@ check_numbers(const QcTask *task)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("drift_every must be at least %d", LEAST_DRIFT_EVERY),
 				 errhint("It is after how many labels the worker looks whether they are mixed as they were; 1000 is usual.")));
+	if (task->votes != 0 && (task->votes < QC_LEAST_VOTES || task->votes > QC_MOST_VOTES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("votes must be 0 or from %d to %d", QC_LEAST_VOTES, QC_MOST_VOTES),
+				 errhint("It is how often a server that gives no probabilities is asked about a text; 5 is usual, 0 asks once.")));
 }
 
 /* The server is asked as the task's owner, whoever types the command. */
@@ -167,7 +179,7 @@ check_column(const QcTask *task)
 
 /* ---- writing ---- */
 
-#define NARGS 12
+#define NARGS 13
 
 /* Parameters of INSERT and UPDATE: $1 is the name or the id, then as listed. */
 static void
@@ -195,6 +207,8 @@ task_parameters(const QcTask *task, Oid *types, Datum *args, char *nulls)
 	args[10] = ObjectIdGetDatum(task->owner);
 	types[11] = INT4OID;
 	args[11] = Int32GetDatum(task->drift_every);
+	types[12] = INT4OID;
+	args[12] = Int32GetDatum(task->votes);
 	for (int i = 5; i < NARGS; i++)
 		nulls[i] = ' ';
 }
@@ -268,7 +282,7 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 				 errmsg("labels must not be NULL"),
 				 errhint(HINT_LABELS)));
 	task.labels = labels_argument(fcinfo, form, &site);
-	other_arguments(fcinfo, &task, ARG_DRIFT_EVERY);
+	other_arguments(fcinfo, &task, 0);
 	check_numbers(&task);
 	check_prompt(&task);
 	if (task.server)
@@ -278,8 +292,8 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	/* a name that another session takes meanwhile shows as no row written */
 	if (write_task("INSERT INTO qwen.task (name, labels, instructions, examples, server, with_reason, "
-				   "accept_above, priority, keep, version, owner, drift_every) "
-				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12) "
+				   "accept_above, priority, keep, version, owner, drift_every, votes) "
+				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
 				   "ON CONFLICT (name) DO NOTHING", &task, false) == 0)
 		raise_taken(task.name);
 	PG_RETURN_VOID();
@@ -301,7 +315,8 @@ reshaped(const QcTask *old, const QcTask *fresh)
 		!same_text(old->instructions, fresh->instructions) ||
 		!same_text(old->examples, fresh->examples) ||
 		!same_text(old->server, fresh->server) ||
-		old->with_reason != fresh->with_reason;
+		old->with_reason != fresh->with_reason ||
+		old->votes != fresh->votes;
 }
 
 /*
@@ -347,7 +362,7 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	if (!PG_ARGISNULL(ARG_LABELS))
 		fresh.labels = labels_argument(fcinfo, form, &site);
-	other_arguments(fcinfo, &fresh, ARG_DRIFT_EVERY + 1);
+	other_arguments(fcinfo, &fresh, 1);
 	check_numbers(&fresh);
 	if (!PG_ARGISNULL(ARG_RENAME))
 		apply_rename(fcinfo, old, &fresh, &rename);
@@ -361,11 +376,12 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	if (write_task("UPDATE qwen.task SET labels = $2::json, instructions = $3, examples = $4::jsonb, "
 				   "server = $5, with_reason = $6, accept_above = $7, priority = $8, keep = $9, "
-				   "version = $10, owner = $11, drift_every = $12 WHERE id = $1", &fresh, true) != 1)
+				   "version = $10, owner = $11, drift_every = $12, votes = $13 WHERE id = $1", &fresh, true) != 1)
 		elog(ERROR, "task %d is gone", fresh.id);
 	only_names = rename.n > 0 && PG_ARGISNULL(ARG_LABELS) && PG_ARGISNULL(ARG_EXAMPLES) &&
 		same_text(old->instructions, fresh.instructions) &&
-		same_text(old->server, fresh.server) && old->with_reason == fresh.with_reason;
+		same_text(old->server, fresh.server) && old->with_reason == fresh.with_reason &&
+		old->votes == fresh.votes;
 	if (rename.n > 0)
 		qc_rename_rows(old, &rename, fresh.version, only_names);
 	if (fresh.version != old->version && !only_names)

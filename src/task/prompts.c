@@ -192,12 +192,13 @@ static bool
 made_of(const QcSitePrompt *site, const QcPromptArgs *args)
 {
 	return site->form == args->form && site->codes == args->codes &&
+		site->how.votes == args->how.votes &&
 		same_bytes(site->labels, args->labels) &&
 		same_bytes(site->instructions, args->instructions) &&
 		same_bytes(site->examples, args->examples);
 }
 
-/* The system message with a reason holds all that shapes a request. */
+/* The system message with a reason holds all that shapes a request; how says how many. */
 static void
 fingerprint(QcSitePrompt *site)
 {
@@ -213,6 +214,7 @@ fingerprint(QcSitePrompt *site)
 	ctx = pg_cryptohash_create(PG_SHA256);
 	if (pg_cryptohash_init(ctx) < 0 ||
 		pg_cryptohash_update(ctx, (const uint8 *) system, strlen(system)) < 0 ||
+		pg_cryptohash_update(ctx, (const uint8 *) &site->how, sizeof(QcHow)) < 0 ||
 		pg_cryptohash_final(ctx, site->fingerprint, QC_FINGERPRINT) < 0)
 		elog(ERROR, "could not hash a prompt");
 	pg_cryptohash_free(ctx);
@@ -257,6 +259,7 @@ make_site(MemoryContext parent, const QcPromptArgs *args)
 	site->cxt = cxt;
 	site->form = args->form;
 	site->codes = args->codes;
+	site->how = args->how;
 	site->labels = copy_of(args->labels);
 	site->instructions = copy_of(args->instructions);
 	site->examples = copy_of(args->examples);
@@ -264,6 +267,7 @@ make_site(MemoryContext parent, const QcPromptArgs *args)
 	held->callback.arg = held;
 	MemoryContextRegisterResetCallback(cxt, &held->callback);
 	site->prompt = create_prompt(held, args);
+	site->prompt->how = args->how;
 	label_texts(site);
 	fingerprint(site);
 	MemoryContextSwitchTo(old);
@@ -304,6 +308,7 @@ qc_task_prompt_args(const QcTask *task, QcPromptArgs *args)
 {
 	memset(args, 0, sizeof(QcPromptArgs));
 	args->form = QC_LABELS_TEXT;
+	args->how.votes = task->votes;
 	args->labels = (struct varlena *) cstring_to_text(task->labels);
 	if (task->instructions)
 		args->instructions = (struct varlena *) cstring_to_text(task->instructions);

@@ -52,6 +52,7 @@ typedef struct QcSitePrompt
 	/* the arguments that it was made of */
 	QcLabelForm form;
 	bool		codes;
+	QcHow		how;
 	bytea	   *labels;
 	bytea	   *instructions;	/* NULL: not given */
 	bytea	   *examples;
@@ -65,6 +66,7 @@ typedef struct QcPromptArgs
 	struct varlena *instructions;
 	struct varlena *examples;	/* jsonb */
 	bool		codes;			/* the server's option */
+	QcHow		how;
 } QcPromptArgs;
 
 /*

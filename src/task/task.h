@@ -35,6 +35,7 @@ typedef struct QcTask
 	int			priority;		/* 1 to 100: share of the worker's turns; 10 */
 	bool		keep;			/* write qwen.result */
 	int			drift_every;	/* labels between two looks for drift */
+	int			votes;			/* draws where a server gives no probabilities; 0: none */
 	bool		paused;
 
 	/* what it is attached to; source InvalidOid: nothing */

@@ -308,6 +308,7 @@ take_verdict(QcFlight *flight, const QcVerdict *verdict, bool cut)
 	item->source = qc_source_name(verdict->source);
 	item->shown = qc_calibrated(work->calibration, item->source, item->confidence);
 	item->coverage = verdict->coverage;
+	item->verbal = verdict->source == QC_SOURCE_VOTE ? verdict->verbal : NAN;
 	if (work->task->keep && verdict->posterior != NULL)
 	{
 		item->top = copy_top(verdict, flight->batch->cxt);

@@ -77,6 +77,23 @@ most_probable(const Shape *s)
 	return best;
 }
 
+/*
+ * A draw by the probabilities: which one the text and the seed decide, without
+ * a seed the number of the draw.
+ */
+static size_t
+drawn(const Shape *s, const Ask *ask)
+{
+	static uint64_t draws = 0;
+	uint64_t	number = ask->seed >= 0 ? (uint64_t) ask->seed : UINT64_C(0x100000000) + draws++;
+	double		u = score_unit(score_mix(score_hash(ask->text) + number));
+	size_t		i = 0;
+
+	while (i + 1 < s->n_choices && u >= s->choice[i].p)
+		u -= s->choice[i++].p;
+	return i;
+}
+
 /* What stands after "answer:" in the text, up to the end of the line. */
 static Str
 injected(Str text)
@@ -452,7 +469,7 @@ answer_make(Answer *a, const Ask *ask, const Behaviour *b)
 	if (a->shape.n_choices > 0)
 	{
 		give_probabilities(&a->shape, ask->text, b->conf);
-		a->winner = most_probable(&a->shape);
+		a->winner = ask->temperature > 0 ? drawn(&a->shape, ask) : most_probable(&a->shape);
 	}
 	if (b->answer == ANSWER_INJECT)
 		obey_injection(a, injected(ask->text));

@@ -208,6 +208,14 @@ int_option(const cJSON *object, const char *name, int absent)
 	return cJSON_IsNumber(item) ? item->valueint : absent;
 }
 
+static double
+double_option(const cJSON *object, const char *name)
+{
+	const cJSON *item = json_get(object, name);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
 /* After ask_ignore, so that an ignored field has no effect at all. */
 void
 ask_options(Ask *ask)
@@ -221,6 +229,8 @@ ask_options(Ask *ask)
 	ask->max_tokens = int_option(options, ask->native ? "num_predict" : "max_tokens", -1);
 	if (ask->max_tokens < 0)
 		ask->max_tokens = int_option(options, "max_completion_tokens", -1);
+	ask->temperature = double_option(options, "temperature");
+	ask->seed = int_option(options, "seed", -1);
 	ask->num_ctx = ask->native ? int_option(options, "num_ctx", 0) : 0;
 	/* Ollama's own API streams unless told not to. */
 	ask->stream = cJSON_IsTrue(stream) || (ask->native && !cJSON_IsFalse(stream));

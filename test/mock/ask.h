@@ -35,6 +35,8 @@ typedef struct Ask
 	int			max_tokens;		/* -1: no limit */
 	int			num_ctx;		/* Ollama's option; 0: not given */
 	bool		stream;
+	double		temperature;
+	int			seed;			/* -1: none */
 } Ask;
 
 extern void ask_read(Ask *ask, Kind kind, bool native, Str body);

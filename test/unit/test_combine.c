@@ -57,7 +57,7 @@ vote(const char *labels, int nlabels, int label, double confidence)
 		sum += out.posterior[i];
 	tap_ok(out.label == label && fabs(out.confidence - confidence) < 1e-12 &&
 		   out.source == QC_SOURCE_VOTE && out.nlabels == nlabels && fabs(sum - 1) < 1e-12 &&
-		   isnan(out.coverage) && isnan(out.word) && out.lo == out.confidence,
+		   isnan(out.coverage) && isnan(out.verbal) && out.lo == out.confidence,
 		   labels, "label %d, confidence %.17g, sum %.17g", out.label, out.confidence, sum);
 	free_all(draw, n, &out);
 }
@@ -74,8 +74,8 @@ words_and_reasons(void)
 	tap_ok(qc_verdict_vote(of, 4, &out), "draws with words", "no memory");
 	tap_ok(out.label == 2 && strcmp(out.reason, "second") == 0,
 		   "the reason is the first that was given for the label", "%s", out.reason);
-	tap_ok(fabs(out.word - .6) < 1e-12, "the word is the mean over the label's draws that said one",
-		   "%g", out.word);
+	tap_ok(fabs(out.verbal - .6) < 1e-12, "the word is the mean over the label's draws that said one",
+		   "%g", out.verbal);
 	free_all(draw, 4, &out);
 }
 
