@@ -28,6 +28,8 @@
 /* 20 words, as the prompt asks for, and some air. */
 #define REASON_CHARS		200
 
+const QcJoin qc_body_regex = {"(", "", "\\.^$|?*+()[]{}", "|", ")"};
+
 void
 qc_body_begin(QcBody *body, const QcBodySpec *spec)
 {
@@ -123,12 +125,18 @@ qc_body_chat(QcBody *body)
 
 /* Said even where it is the default: servers take others from the model's files. */
 void
-qc_body_greedy(QcBody *body)
+qc_body_temperature(QcBody *body)
 {
 	if (!qc_body_refused(body, QC_REFUSED_TEMPERATURE))
 		qc_body_number(body, body->root, "temperature", body->spec->temperature);
 	if (body->spec->seed > 0 && !qc_body_refused(body, QC_REFUSED_SEED))
 		qc_body_number(body, body->root, "seed", body->spec->seed);
+}
+
+void
+qc_body_greedy(QcBody *body)
+{
+	qc_body_temperature(body);
 	if (!qc_body_refused(body, QC_REFUSED_SAMPLING))
 		qc_body_number(body, body->root, "top_p", 1);
 }

@@ -38,7 +38,8 @@ extern bool qc_body_refused(const QcBody *body, unsigned bit);
 /* model, messages, stream: the start of every chat body. */
 extern void qc_body_chat(QcBody *body);
 
-/* temperature, seed, top_p. */
+/* temperature, seed; and top_p. */
+extern void qc_body_temperature(QcBody *body);
 extern void qc_body_greedy(QcBody *body);
 
 /* No top_k (the server's word for that), a repetition penalty of 1 (its name). */
@@ -79,6 +80,9 @@ typedef struct QcJoin
 	const char *between;
 	const char *after;
 } QcJoin;
+
+/* A regular expression for any of them. */
+extern const QcJoin qc_body_regex;
 
 extern void qc_body_joined(QcBody *body, cJSON *to, const char *name, const QcJoin *join);
 

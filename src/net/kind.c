@@ -16,6 +16,8 @@ const QcKind *const qc_kinds[] = {
 	&qc_kind_sglang,
 	&qc_kind_llamacpp,
 	&qc_kind_ollama,
+	&qc_kind_tgi,
+	&qc_kind_lmdeploy,
 	&qc_kind_inference,
 	NULL
 };

@@ -49,6 +49,8 @@ extern const QcKind qc_kind_vllm;
 extern const QcKind qc_kind_sglang;
 extern const QcKind qc_kind_llamacpp;
 extern const QcKind qc_kind_ollama;
+extern const QcKind qc_kind_tgi;
+extern const QcKind qc_kind_lmdeploy;
 extern const QcKind qc_kind_inference;
 
 /* All of them, for messages that list the names; ends with NULL. */

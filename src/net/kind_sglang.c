@@ -10,8 +10,6 @@
  */
 #include "net/body.h"
 
-static const QcJoin regex = {"(", "", "\\.^$|?*+()[]{}", "|", ")"};
-
 static cJSON *
 sglang_body(const QcBodySpec *spec)
 {
@@ -25,7 +23,7 @@ sglang_body(const QcBodySpec *spec)
 	qc_body_plain_sampling(&body, -1, "repetition_penalty");
 	qc_body_logprobs(&body, body.root, most < QC_TOP_LOGPROBS ? most : QC_TOP_LOGPROBS);
 	if (spec->asked->mode == QC_MODE_LABEL && !qc_body_refused(&body, QC_REFUSED_CONSTRAINT))
-		qc_body_joined(&body, body.root, "regex", &regex);
+		qc_body_joined(&body, body.root, "regex", &qc_body_regex);
 	qc_body_response_format(&body);
 	qc_body_no_thinking(&body);
 	return qc_body_end(&body);

@@ -249,12 +249,23 @@ internal_error(const char *words, const QcFacts *facts)
 	return act(QC_ACT_RETRY, QC_FAIL_SERVER);
 }
 
+/*
+ * DashScope has OpenAI's words for a spent quota, code and all, for its limit of
+ * tokens a minute.  The request's id in the body tells whose words they are.
+ */
+static bool
+is_dashscope_limit(const QcReceived *received, const char *words)
+{
+	return strstr(words, "exceeded your current quota") && received->json &&
+		received->body && strstr(received->body, "\"request_id\"");
+}
+
 /* Too much at the moment, or not ready yet: the same request will do later. */
 static QcOutcome
-overloaded(int status, const char *words)
+overloaded(int status, const char *words, const QcReceived *received)
 {
 	/* a quota that is used up does not come back by waiting */
-	if (status == 429 && qc_wording_no_quota(words))
+	if (status == 429 && qc_wording_no_quota(words) && !is_dashscope_limit(received, words))
 		return act(QC_ACT_FAIL, QC_FAIL_QUOTA);
 	if (status == 503 && strstr(words, "loading"))
 		return act(QC_ACT_RETRY, QC_FAIL_LOADING);
@@ -263,7 +274,8 @@ overloaded(int status, const char *words)
 
 /* What the status says, with the words where it says too little. */
 static QcOutcome
-by_status(int status, const char *words, const QcFacts *facts)
+by_status(int status, const char *words, const QcFacts *facts,
+		  const QcReceived *received)
 {
 	switch (status)
 	{
@@ -288,7 +300,7 @@ by_status(int status, const char *words, const QcFacts *facts)
 		case 429:
 		case 503:
 		case 529:
-			return overloaded(status, words);
+			return overloaded(status, words, received);
 		case 500:
 			return internal_error(words, facts);
 		case 501:
@@ -319,7 +331,7 @@ answered(const QcReceived *received, const char *words, const QcFacts *facts)
 		QcOutcome	outcome;
 
 		if (reply->error_code >= 300)
-			return by_status(reply->error_code, words, facts);
+			return by_status(reply->error_code, words, facts, received);
 
 		/* without a code the words decide; words that say nothing: the server's */
 		outcome = rejected(400, words, facts);
@@ -350,5 +362,5 @@ qc_outcome(const QcReceived *received, const QcFacts *facts)
 	collect_words(received, words);
 	if (status >= 200 && status < 300)
 		return answered(received, words, facts);
-	return by_status(status, words, facts);
+	return by_status(status, words, facts, received);
 }

@@ -48,6 +48,7 @@ typedef struct QcProbeRun
 	int			replica;
 	QcStep		step;
 	bool		guessing;		/* no models: try one kind after the other */
+	bool		owns_itself;	/* the model is named as its own owner */
 	bool		resent;			/* this step was sent again already */
 	QcHttp	   *http;
 	QcFacts		facts;			/* as far as found out */
@@ -75,7 +76,8 @@ static void go(QcProbeRun *run, QcStep step);
 
 /*
  * A given api may still have something to tell: vLLM its version (which name
- * the constraint has), llama-server its slots, all but OpenAI the context.
+ * the constraint has), llama-server its slots, TGI the name of its own model,
+ * all but OpenAI the context.
  */
 bool
 qc_probe_needed(const QcEndpoint *endpoint)
@@ -86,8 +88,10 @@ qc_probe_needed(const QcEndpoint *endpoint)
 			return false;
 		case QC_API_OPENAI:
 		case QC_API_OLLAMA:
+		case QC_API_LMDEPLOY:
 			return endpoint->model == NULL;
 		case QC_API_AUTO:
+		case QC_API_TGI:
 		case QC_API_VLLM:
 		case QC_API_SGLANG:
 		case QC_API_LLAMACPP:
@@ -192,6 +196,8 @@ step_of(QcApi api)
 			return QC_STEP_OLLAMA;
 		case QC_API_LLAMACPP:
 			return QC_STEP_LLAMACPP;
+		case QC_API_TGI:
+			return QC_STEP_TGI;
 		default:
 			return QC_STEP_END;
 	}
@@ -237,7 +243,7 @@ api_of_owner(const char *owner)
 		{"sglang", QC_API_SGLANG},
 		{"llamacpp", QC_API_LLAMACPP},
 		{"library", QC_API_OLLAMA},
-		{"lmdeploy", QC_API_OPENAI},
+		{"lmdeploy", QC_API_LMDEPLOY},
 	};
 
 	for (size_t i = 0; i < lengthof(known); i++)
@@ -265,6 +271,7 @@ read_models(QcProbeRun *run, const cJSON *root)
 	keep_text(run->facts.model, sizeof(run->facts.model), text_of(first, "id"));
 	if (run->facts.api == QC_API_AUTO)
 		run->facts.api = api_of_owner(text_of(model, "owned_by"));
+	run->owns_itself = strcmp(text_of(model, "owned_by"), text_of(model, "id")) == 0;
 
 	meta = cJSON_GetObjectItemCaseSensitive(model, "meta");
 	run->facts.context_tokens = count_of(model, "max_model_len");
@@ -322,13 +329,13 @@ read_llamacpp(QcProbeRun *run, const cJSON *root)
 	return true;
 }
 
-/* TGI is spoken to as any OpenAI-style server; its context is worth knowing. */
+/* The name is what requests must not say: TGI takes it for an adapter's. */
 static bool
 read_tgi(QcProbeRun *run, const cJSON *root)
 {
 	if (text_of(root, "model_id")[0] == '\0')
 		return false;
-	run->facts.api = QC_API_OPENAI;
+	run->facts.api = QC_API_TGI;
 	run->facts.context_tokens = count_of(root, "max_total_tokens");
 	keep_text(run->facts.model, sizeof(run->facts.model), text_of(root, "model_id"));
 	keep_text(run->facts.version, sizeof(run->facts.version), text_of(root, "version"));
@@ -378,6 +385,8 @@ next_step(const QcProbeRun *run, bool found)
 			return own;
 
 		/* Ollama's models of other owners are told by their tag: name:tag */
+		if (found && run->owns_itself)
+			return QC_STEP_TGI;
 		if (found)
 			return strchr(run->facts.model, ':') ? QC_STEP_OLLAMA : QC_STEP_END;
 		return QC_STEP_TGI;

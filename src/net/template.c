@@ -28,6 +28,7 @@ typedef struct QcKept
 	uint32_t	refused;
 	int32_t		top_cap;
 	bool		old_guided;
+	bool		own_name;		/* the model is asked for by the server's name of it */
 	QcMode		mode;
 	bool		codes;
 	double		temperature;
@@ -73,6 +74,13 @@ qc_kept_has_labels(const QcKept *k, const QcLabels *labels)
 	return true;
 }
 
+/* TGI is told apart by this: an adapter of one server may be another's model. */
+static bool
+qc_is_own_name(const QcBodySpec *spec)
+{
+	return spec->model != NULL && strcmp(spec->model, spec->facts->model) == 0;
+}
+
 /* Every field of a QcBodySpec that a kind may look at, numbers first. */
 static bool
 qc_kept_fits(const QcKept *k, const QcBodySpec *spec)
@@ -83,6 +91,7 @@ qc_kept_fits(const QcKept *k, const QcBodySpec *spec)
 		&& k->api == facts->api && k->stage == facts->stage
 		&& k->refused == facts->refused && k->top_cap == facts->top_cap
 		&& k->old_guided == facts->old_guided
+		&& k->own_name == qc_is_own_name(spec)
 		&& k->mode == spec->asked->mode && k->codes == spec->asked->codes
 		&& k->temperature == spec->temperature && k->max_tokens == spec->max_tokens
 		&& strcmp(k->model, spec->model ? spec->model : "") == 0
@@ -174,6 +183,7 @@ qc_kept_make(QcKept *k, const QcBodySpec *spec)
 	k->refused = facts->refused;
 	k->top_cap = facts->top_cap;
 	k->old_guided = facts->old_guided;
+	k->own_name = qc_is_own_name(spec);
 	k->mode = spec->asked->mode;
 	k->codes = spec->asked->codes;
 	k->temperature = spec->temperature;

@@ -85,6 +85,7 @@ qc_wording_too_long(const char *text, long *limit, long *prompt)
 		"exceed_context_size", "available context size",	/* llama.cpp */
 		"too big compared to kv size",
 		"model's context length",	/* SGLang */
+		"exceeds the model context length", /* LMDeploy */
 		"max_new_tokens` must be <=", "inputs` must have less than",	/* TGI */
 		"context window", "prompt is too long", "input is too long",	/* gateways */
 		"too many tokens", "reduce the length", "string_above_max_length",
@@ -135,8 +136,18 @@ qc_wording_no_quota(const char *text)
 {
 	static const char *const says[] = {
 		"insufficient_quota", "arrearage", "insufficient balance", "insufficient_balance",
-		"billing_hard_limit", "freetieronly", "payment required", NULL
+		"billing_hard_limit", "payment required",
+		"freetieronly", "free tier of the model has been exhausted",	/* DashScope */
+		"free allocated quota exceeded", "billoverdue", "bill is overdue",
+		"commoditynotpurchased", "has not purchased", NULL
 	};
+	static const char *const passes[] = {
+		"throttling", "allocated quota exceeded, please increase", NULL
+	};
+
+	/* DashScope's limit of tokens a minute goes by the name of a spent quota */
+	if (qc_wording_has(text, passes) && !has(text, "free allocated quota"))
+		return false;
 
 	/* not "billing" alone: Gemini says so of a limit that is over in a minute */
 	return qc_wording_has(text, says);
@@ -149,7 +160,9 @@ qc_wording_refused(const char *text)
 	static const char *const says[] = {
 		"datainspectionfailed", "data_inspection_failed", "content_filter",
 		"content_policy_violation", "responsibleaipolicyviolation",
-		"inappropriate content", "content management policy", NULL
+		"inappropriate content", "content management policy",
+		"faqruleblocked", "blocked by faq rule", "ip infringement", "ipinfringementsuspect",
+		NULL
 	};
 
 	return qc_wording_has(text, says);
@@ -175,6 +188,13 @@ fields_of(QcApi api)
 			return chat | local;
 		case QC_API_LLAMACPP:
 			return chat | local | QC_REFUSED_CACHE_PROMPT;
+		case QC_API_LMDEPLOY:
+			return chat | local;
+		case QC_API_TGI:
+			return QC_REFUSED_LOGPROBS | QC_REFUSED_TOP_LOGPROBS | QC_REFUSED_CONSTRAINT |
+				QC_REFUSED_RESPONSE_FORMAT | QC_REFUSED_MAX_LENGTH |
+				QC_REFUSED_TEMPERATURE | QC_REFUSED_SEED |
+				QC_REFUSED_MAX_TOKENS | QC_REFUSED_SHORT_MAX;
 		case QC_API_OLLAMA:
 			return QC_REFUSED_LOGPROBS | QC_REFUSED_TOP_LOGPROBS | QC_REFUSED_CONSTRAINT |
 				QC_REFUSED_RESPONSE_FORMAT | QC_REFUSED_JSON_OBJECT |
@@ -199,7 +219,11 @@ is_unsupported(const char *text)
 	return qc_wording_has(text, says);
 }
 
-/* The largest whole number from 1 that is below the one asked for; 0: none. */
+/*
+ * The limit among the whole numbers below the one asked for; 0: none.  It is
+ * the smallest: what was sent is often told, too, and may be less than the most
+ * that is asked for.  1 is one only if there is no other, as in "[1, 5]".
+ */
 static int
 smaller_number(const char *text, int asked)
 {
@@ -216,7 +240,7 @@ smaller_number(const char *text, int asked)
 			continue;
 		}
 		n = strtol(text, &end, 10);
-		if (n > best && n < asked)
+		if (n >= 1 && n < asked && (best <= 1 || (n > 1 && n < best)))
 			best = n;
 		text = end;
 	}
@@ -256,6 +280,22 @@ logprob_fields(const char *text, const QcFacts *facts, int *top_cap)
 	return *top_cap > 0 ? QC_REFUSED_TOP_LOGPROBS : QC_REFUSED_LOGPROBS;
 }
 
+/* Servers with one field for all forms of an answer: a complaint names it in any case. */
+static bool
+has_one_field(QcApi api)
+{
+	return api == QC_API_OLLAMA || api == QC_API_TGI || api == QC_API_LMDEPLOY;
+}
+
+/* Is it about the field, and not about bounds in the schema that stood in it? */
+static bool
+is_about_all(const char *text, QcApi api, uint32_t named)
+{
+	if (api == QC_API_OLLAMA)
+		return named != 0 || has(text, "format");
+	return named != 0 && (named & QC_REFUSED_MAX_LENGTH) == 0;
+}
+
 /* A complaint about what binds the answer. */
 static uint32_t
 format_fields(const char *text, const QcFacts *facts)
@@ -272,6 +312,9 @@ format_fields(const char *text, const QcFacts *facts)
 	};
 	uint32_t	named = 0;
 
+	/* "json mode is not supported when enable_thinking is true": that is to go */
+	if (has(text, "thinking is true"))
+		return 0;
 	if (qc_wording_has(text, bounds))
 		named |= QC_REFUSED_MAX_LENGTH;
 	else if (qc_wording_has(text, format))
@@ -280,8 +323,11 @@ format_fields(const char *text, const QcFacts *facts)
 	else if (qc_wording_has(text, constraint))
 		named |= QC_REFUSED_CONSTRAINT;
 
-	/* Ollama has one field for all forms, and it names it in all messages */
-	if (facts->api == QC_API_OLLAMA && (named != 0 || has(text, "format")))
+	/* TGI makes a regular expression of every schema, and calls it a grammar */
+	if (facts->api == QC_API_TGI &&
+		(has(text, "regex from schema") || has(text, "grammar is not valid")))
+		return QC_REFUSED_RESPONSE_FORMAT;
+	if (has_one_field(facts->api) && is_about_all(text, facts->api, named))
 		named |= (facts->refused & QC_REFUSED_RESPONSE_FORMAT) ? QC_REFUSED_JSON_OBJECT :
 			QC_REFUSED_CONSTRAINT | QC_REFUSED_RESPONSE_FORMAT;
 	return named;
@@ -311,12 +357,19 @@ other_fields(const char *text, const QcFacts *facts)
 	static const char *const sampling[] = {
 		"top_k", "top_p", "repetition_penalty", "repeat_penalty", NULL
 	};
+	static const char *const stream_only[] = {
+		"only support stream mode", "does not support http call", NULL
+	};
 	uint32_t	named = length_fields(text);
 
 	if (has(text, "chat_template_kwargs"))
 		named |= QC_REFUSED_TEMPLATE_KWARGS;
 	else if (has(text, "thinking") || (facts->api == QC_API_OLLAMA && has(text, "think")))
 		named |= QC_REFUSED_THINK | (has(text, "enable_thinking") ? QC_NEEDS_NO_THINKING : 0);
+
+	/* DashScope, of models that think unless told not to, which they stream only */
+	if (qc_wording_has(text, stream_only))
+		named |= QC_NEEDS_NO_THINKING;
 	if (qc_wording_has(text, sampling))
 		named |= QC_REFUSED_SAMPLING;
 	if (has(text, "temperature"))

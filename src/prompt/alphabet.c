@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prompt/message.h"
 #include "prompt/text.h"
 #include "prompt/token.h"
 
@@ -67,6 +68,60 @@ unalphabet(QcToken *token)
 		token->len = (int) (out - token->bytes);
 	}
 	return len > 0 && (size_t) token->len < len;
+}
+
+/* What a token says of the alphabet: it cannot be (-1), must be (1), may be (0). */
+static int
+evidence(const QcToken *token)
+{
+	char		buf[64];
+	QcToken		copy = {buf, token->len, 0};
+	uint32_t	first = 0;
+
+	if (token->len == 0 || token->len >= (int) sizeof(buf))
+		return 0;
+	if (token->len < 0)
+		return -1;
+	memcpy(buf, token->bytes, (size_t) token->len + 1);
+	qc_utf8_char(buf, (size_t) token->len, &first);
+	if (!unalphabet(&copy))
+	{
+		/* the same bytes: all ASCII, or something that is not of it */
+		for (int i = 0; i < token->len; i++)
+			if (token->bytes[i] <= ' ')
+				return -1;
+		return 0;
+	}
+
+	/* a space in front, or bytes that make sense together */
+	return byte_of(first) == ' ' || qc_utf8_valid(buf, (size_t) copy.len, NULL) == (size_t) copy.len;
+}
+
+/*
+ * An answer in ASCII spells the same in both; then the tokens that might have
+ * stood in its place tell.
+ */
+bool
+qc_positions_in_alphabet(const QcReply *reply)
+{
+	int			most = 0;
+
+	for (int i = 0; i < reply->npositions; i++)
+	{
+		const QcPosition *position = &reply->position[i];
+
+		if (evidence(&position->chosen) != 0)
+			return false;
+		for (int k = 0; k < position->ntop; k++)
+		{
+			int			found = evidence(&position->top[k]);
+
+			if (found < 0)
+				return false;
+			most = found > most ? found : most;
+		}
+	}
+	return most > 0;
 }
 
 bool

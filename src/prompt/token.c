@@ -366,6 +366,17 @@ settle_empty(QcReply *reply, bool ids)
 	}
 }
 
+/* Give the positions their places, whatever alphabet the server writes in. */
+static bool
+spell_text(QcReply *reply, bool ids)
+{
+	if (!qc_positions_align(reply))
+		return qc_positions_unalphabet(reply) && qc_positions_align(reply);
+	if (!ids && qc_positions_in_alphabet(reply))
+		qc_positions_unalphabet(reply);
+	return true;
+}
+
 bool
 qc_positions_read(const cJSON *logprobs, QcReply *reply)
 {
@@ -382,8 +393,7 @@ qc_positions_read(const cJSON *logprobs, QcReply *reply)
 	if (reply->npositions > 0 && !reply->bad_logprobs)
 	{
 		settle_empty(reply, has_ids(logprobs));
-		reply->bad_logprobs = !qc_positions_align(reply) &&
-			!(qc_positions_unalphabet(reply) && qc_positions_align(reply));
+		reply->bad_logprobs = !spell_text(reply, has_ids(logprobs));
 	}
 	if (reply->bad_logprobs || reply->npositions == 0)
 		qc_positions_free(reply);

@@ -27,6 +27,9 @@ extern void qc_positions_free(QcReply *reply);
  */
 extern bool qc_positions_align(QcReply *reply);
 
+/* Do the alternatives of tokens that spell the text look like pieces in GPT-2's alphabet? */
+extern bool qc_positions_in_alphabet(const QcReply *reply);
+
 /* Turn pieces in GPT-2's byte alphabet ("\u0120yes") into bytes; false: they are not. */
 extern bool qc_positions_unalphabet(QcReply *reply);
 

@@ -113,6 +113,15 @@ unknown_model(Fault *f, const Ask *ask, const Behaviour *b)
 	return true;
 }
 
+/* TGI takes a name for an adapter's, and has none: its shards fail, not its router. */
+static bool
+unknown_adapter(Fault *f, const Ask *ask)
+{
+	if (ask->kind != KIND_TGI || ask->model.n == 0 || str_eq(ask->model, STR("tgi")))
+		return false;
+	return refuse(f, 424, STR("Request failed during generation: Server error: adapter is not available"));
+}
+
 /* refuse_field=A,B: an older server or a stricter gateway. */
 static bool
 refused_field(Fault *f, const Ask *ask, Str fields)
@@ -174,6 +183,8 @@ bad_top(Fault *f, const Ask *ask, const Behaviour *b)
 		return false;
 	if (ask->kind == KIND_OLLAMA)
 		buf_fmt(&text, "top_logprobs must be between 0 and %d", cap);
+	else if (ask->kind == KIND_DASHSCOPE)
+		buf_fmt(&text, "<400> InternalError.Algo.InvalidParameter: Range of top_logprobs should be [0, %d]", cap);
 	else if (ask->kind == KIND_TGI)
 		buf_fmt(&text, "Input validation error: `top_n_tokens` must be >= 0 and <= %d. Given: %d", cap, ask->top);
 	else
@@ -183,6 +194,20 @@ bad_top(Fault *f, const Ask *ask, const Behaviour *b)
 	refuse(f, k->topcap_status ? k->topcap_status : 400, arena_copy(buf_view(&text)));
 	buf_free(&text);
 	return true;
+}
+
+/* TGI has no word for "off" here, and LMDeploy another one. */
+static bool
+bad_sampling(Fault *f, const Ask *ask)
+{
+	const cJSON *top_p = json_get(ask->body, "top_p");
+	const cJSON *top_k = json_get(ask->body, "top_k");
+
+	if (ask->kind == KIND_TGI && top_p && (top_p->valuedouble <= 0 || top_p->valuedouble >= 1))
+		return refuse(f, 422, STR("Input validation error: `top_p` must be > 0.0 and < 1.0"));
+	if (ask->kind == KIND_LMDEPLOY && top_k && top_k->valuedouble < 0)
+		return refuse(f, 400, STR("The top_k -1 cannot be a negative integer."));
+	return false;
 }
 
 /* Values that a kind does not take. */
@@ -236,10 +261,12 @@ check_request(Fault *f, const HttpReq *req, const Ask *ask, const Behaviour *b)
 	return bad_transport(f, req, ask) ||
 		bad_messages(f, ask) ||
 		unknown_model(f, ask, b) ||
+		unknown_adapter(f, ask) ||
 		refused_field(f, ask, b->refuse_field) ||
 		unknown_field(f, ask, b) ||
 		bad_top(f, ask, b) ||
 		bad_values(f, ask, b) ||
+		bad_sampling(f, ask) ||
 		bad_constraint(f, ask) ||
 		too_long(f, ask, b);
 }

@@ -51,6 +51,7 @@ content() { sed -n 's/.*"content":"\(\([^"\\]\|\\.\)*\)".*/\1/p;s/.*"response":"
 # probability LABEL TEXT: by the rule
 probability() { ./qwen_mock --posterior "$2" "${LABELS[@]}" | awk -F'\t' -v l="$1" '$1 == l { print $2 }'; }
 winner() { ./qwen_mock --label "${LABELS[@]}" <<<"$1" | cut -f 1; }
+winner2() { ./qwen_mock --label refund praise <<<"$1" | cut -f 1; }
 # stat_of NAME: a count over all paths
 stat_of() { curl -s "$URL/stats" | sed "s/.*[{,]\"$1\":\([0-9]*\),.*\"by_path\".*/\1/"; }
 
@@ -81,6 +82,16 @@ has '{\"label\":\"bug\",\"confidence\":'; ok '/inference answers with JSON in a 
 
 # errors
 OUT=$(post /vllm/fail=401$V1 "$(chat x)"); has '{"error":"Unauthorized"}' && status 401; ok 'fail=401 in words of vLLM'
+TGI=',"response_format":{"type":"regex","value":"(refund|praise)"}'
+tgi() { chat "$1" "$2" | sed 's/"model":"m"/"model":"tgi"/'; }
+OUT=$(post /tgi$V1 "$(tgi 'a bug' "$TGI")"); status 200 && [ "$(content)" = "$(winner2 'a bug')" ]; ok 'TGI: regex under the name value'
+OUT=$(post /tgi$V1 "$(tgi x "$SCHEMA")"); status 422; ok "TGI: OpenAI's response_format is refused"
+OUT=$(post /tgi$V1 "$(tgi x ',"top_p":1')"); has '`top_p` must be > 0.0 and < 1.0' && status 422; ok 'TGI: top_p 1 is refused'
+OUT=$(post /tgi$V1 "$(chat x)"); has adapter && status 424; ok 'TGI: a name is an adapter'
+OUT=$(post /lmdeploy$V1 "$(chat 'a bug' ',"response_format":{"type":"regex_schema","regex_schema":"(bug|praise)"}')"); [ "$(content)" = bug ]; ok 'LMDeploy: regex_schema'
+OUT=$(post /lmdeploy$V1 "$(chat x ',"top_k":-1')"); has 'cannot be a negative integer' && status 400; ok 'LMDeploy: top_k -1 is refused'
+OUT=$(post /dashscope$V1 "$(chat x ',"logprobs":true,"top_logprobs":6')"); has 'Range of top_logprobs should be [0, 5]' && has '"request_id"' && status 400; ok 'DashScope: five alternatives'
+OUT=$(post /dashscope/body=tokenrate$V1 "$(chat x)"); has insufficient_quota && has '"request_id"' && status 429; ok 'DashScope: a rate in the words of a quota'
 OUT=$(post /tgi/fail=429$V1 "$(chat x)"); has '"error_type":"overloaded"' && status 429; ok 'fail=429 in words of TGI'
 OUT=$(post /llamacpp/context=30$V1 "$(chat "$T")"); has exceed_context_size_error && status 400; ok 'a context limit'
 OUT=$(post /openai/refuse_field=logprobs$V1 "$(chat x "$LOGPROBS")"); has "'logprobs'" && status 400; ok 'a refused field is named'

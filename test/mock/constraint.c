@@ -151,6 +151,7 @@ constraint_of(const Ask *ask)
 		case KIND_LMDEPLOY:
 			return lmdeploy(ask);
 		case KIND_OPENAI:
+		case KIND_DASHSCOPE:
 			return response_format(ask, false);
 		default:
 			return (Constraint) {0};

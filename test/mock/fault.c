@@ -48,6 +48,8 @@ overload_words(Kind kind)
 			return "server busy, please try again.  maximum pending requests exceeded";
 		case KIND_TGI:
 			return "Model is overloaded";
+		case KIND_DASHSCOPE:
+			return "Requests rate limit exceeded, please try again later.";
 		case KIND_OPENAI:
 			return "The engine is currently overloaded, please try again later";
 		default:
@@ -202,6 +204,16 @@ fault_field(Fault *f, Kind kind, Str field)
 	f->param = field;
 	switch (kind)
 	{
+		case KIND_DASHSCOPE:
+			f->message = format("<400> InternalError.Algo.InvalidParameter: %.*s is not supported by this model.", n, field.p);
+			f->type = "invalid_request_error";
+			f->code = "invalid_parameter_error";
+			break;
+		case KIND_LMDEPLOY:
+			f->message = str_eq(field, STR("logprobs")) ?
+				STR("Logprobs(True)/top_logprobs(20) requested but not enabled logprobs_mode in engine configuration") :
+				format("Invalid request: %.*s is not supported.", n, field.p);
+			break;
 		case KIND_OPENAI:
 			f->message = format("Unsupported parameter: '%.*s' is not supported with this model.", n, field.p);
 			f->code = "unsupported_parameter";
@@ -254,6 +266,15 @@ fault_context(Fault *f, Kind kind, int n_prompt, int n_ctx)
 		case KIND_TGI:
 			f->message = format("Input validation error: `inputs` must have less than %d tokens. Given: %d", n_ctx, n_prompt);
 			break;
+		case KIND_LMDEPLOY:
+			f->message = STR("The request exceeds the model context length.");
+			f->type = "invalid_request_error";
+			break;
+		case KIND_DASHSCOPE:
+			f->message = format("<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, %d]", n_ctx);
+			f->type = "invalid_request_error";
+			f->code = "invalid_parameter_error";
+			break;
 		default:
 			f->message = format("This model's maximum context length is %d tokens. However, your messages "
 								"resulted in %d tokens. Please reduce the length of the messages.", n_ctx, n_prompt);
@@ -266,7 +287,7 @@ fault_context(Fault *f, Kind kind, int n_prompt, int n_ctx)
 void
 fault_busy(Fault *f, Kind kind)
 {
-	f->status = kind == KIND_TGI || kind == KIND_OPENAI ? 429 : 503;
+	f->status = kind == KIND_TGI || kind == KIND_OPENAI || kind == KIND_DASHSCOPE ? 429 : 503;
 	f->message = str_of(overload_words(kind));
 }
 
@@ -300,6 +321,19 @@ static const NamedFault named[] = {
 	{"throttling", {.status = 429,.form = FORM_OPENAI,
 			.message = TEXT("Requests rate limit exceeded, please try again later."),
 	.type = "limit_requests",.code = "Throttling.RateQuota"}},
+	{"burst", {.status = 429,.form = FORM_DASHSCOPE,
+			.message = TEXT("Request rate increased too quickly. To ensure system stability, please adjust "
+							"your client logic to scale requests more smoothly over time."),
+	.type = "limit_burst_rate",.code = "limit_burst_rate"}},
+	{"tokenrate", {.status = 429,.form = FORM_DASHSCOPE,
+			.message = TEXT("You exceeded your current quota, please check your plan and billing details."),
+	.type = "insufficient_quota",.code = "insufficient_quota"}},
+	{"freequota", {.status = 403,.form = FORM_DASHSCOPE,
+			.message = TEXT("The free tier of the model has been exhausted."),
+	.type = "AllocationQuota.FreeTierOnly",.code = "AllocationQuota.FreeTierOnly"}},
+	{"thinking", {.status = 400,.form = FORM_DASHSCOPE,
+			.message = TEXT("parameter.enable_thinking must be set to false for non-streaming calls"),
+	.type = "invalid_request_error",.code = "invalid_parameter_error"}},
 	{"outofrange", {.status = 500,.message = TEXT("Out of range float values are not JSON compliant"),
 	.type = "InternalServerError"}},
 	{"detail", {.status = 422,.form = FORM_DETAIL,.message = TEXT("Field required"),
@@ -435,6 +469,11 @@ write_shape(Buf *b, Kind kind, ErrorShape shape, const Fault *f, Str message)
 			write_members(b, kind, f, message);
 			buf_char(b, '}');
 			break;
+		case SHAPE_DASHSCOPE:
+			buf_lit(b, "{\"error\":{");
+			write_members(b, kind, f, message);
+			buf_lit(b, ",\"id\":\"chatcmpl-mock\",\"request_id\":\"mock\"}");
+			break;
 		case SHAPE_TOP_LEVEL:
 			buf_lit(b, "{\"object\":\"error\",");
 			write_members(b, kind, f, message);
@@ -498,6 +537,9 @@ fault_write(Buf *b, Kind kind, bool native, const Fault *f)
 			break;
 		case FORM_OPENAI:
 			write_shape(b, kind, SHAPE_OPENAI, f, message);
+			break;
+		case FORM_DASHSCOPE:
+			write_shape(b, kind, SHAPE_DASHSCOPE, f, message);
 			break;
 		case FORM_KIND:
 			write_shape(b, kind, shape_of(kind, native, f->status), f, message);

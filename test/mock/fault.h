@@ -20,7 +20,8 @@ typedef enum FaultForm
 	FORM_PLAIN_TEXT,
 	FORM_DETAIL,				/* FastAPI's list of what is wrong with a body */
 	FORM_STRING,				/* {"error":"text"} */
-	FORM_OPENAI					/* {"error":{...}} whatever the kind */
+	FORM_OPENAI,				/* {"error":{...}} whatever the kind */
+	FORM_DASHSCOPE				/* the same, and "request_id" beside it */
 } FaultForm;
 
 typedef struct Fault

@@ -269,6 +269,7 @@ write_health(Exchange *x)
 /* What exists where; vllm-old has the paths of vllm. */
 static const Route routes[] = {
 	{KIND_OPENAI, "GET", "/v1/models", write_models},
+	{KIND_DASHSCOPE, "GET", "/v1/models", write_models},
 	{KIND_VLLM, "GET", "/v1/models", write_models},
 	{KIND_VLLM, "GET", "/version", write_version},
 	{KIND_VLLM, "GET", "/health", write_health},

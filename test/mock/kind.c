@@ -33,6 +33,8 @@ const KindInfo kinds[N_KINDS] = {
 	.topcap = 5,.topcap_status = 422},
 	[KIND_LMDEPLOY] = {"lmdeploy", "lmdeploy", UVICORN, SHAPE_TOP_LEVEL, SPELL_GPT2,
 	.raw = true,.eos = "<|im_end|>",.floor = -100,.topcap = 20,.topcap_status = 400},
+	[KIND_DASHSCOPE] = {"dashscope", "system", NULL, SHAPE_DASHSCOPE, SPELL_OPENAI,
+	.raw = true,.floor = -100,.topcap = 5,.topcap_status = 400},
 	[KIND_PLAIN] = {"plain", NULL, UVICORN, SHAPE_DETAIL, SPELL_BYTES,
 	.raw = true,.floor = -100,.topcap = -1},
 };

@@ -20,6 +20,7 @@ typedef enum Kind
 	KIND_OLLAMA,
 	KIND_TGI,
 	KIND_LMDEPLOY,
+	KIND_DASHSCOPE,
 	KIND_PLAIN,
 	N_KINDS
 } Kind;
@@ -29,6 +30,7 @@ typedef enum ErrorShape
 {
 	SHAPE_OPENAI,				/* {"error":{"message","type","param","code"}} */
 	SHAPE_TOP_LEVEL,			/* {"object":"error","message","type","code"} */
+	SHAPE_DASHSCOPE,			/* OpenAI's, and "request_id" beside it */
 	SHAPE_TEXT,					/* {"error":"text"} */
 	SHAPE_TGI,					/* {"error":"text","error_type":"..."} */
 	SHAPE_DETAIL				/* {"detail":"text"} */

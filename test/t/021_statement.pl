@@ -291,7 +291,7 @@ is($r->{out}, 'bug', 'the setting: any role');
 
 my @zh = ('科技', '体育', '财经');
 my $zh = 'ARRAY[' . join(',', map { "'$_'" } @zh) . ']';
-for my $kind ('openai', 'vllm', 'vllm-old', 'sglang', 'llamacpp', 'ollama', 'plain')
+for my $kind ('openai', 'vllm', 'vllm-old', 'sglang', 'llamacpp', 'ollama', 'tgi', 'lmdeploy', 'plain')
 {
 	(my $name = "k_$kind") =~ s/-/_/;
 	server($node, $name, url($kind));

@@ -16,7 +16,7 @@ use Test::More;
 use constant SESSIONS => 8;
 
 my $wanted = $ENV{QWEN_CHAOS} || 1500;
-my @kind = ('openai', 'vllm', 'vllm-old', 'sglang', 'llamacpp', 'ollama', 'tgi', 'lmdeploy', 'plain');
+my @kind = ('openai', 'vllm', 'vllm-old', 'sglang', 'llamacpp', 'ollama', 'tgi', 'lmdeploy', 'dashscope', 'plain');
 
 # What a server does, and whether it answers sanely all the same: 1, or only
 # where the answer has room for more than a label (r).

@@ -23,6 +23,7 @@ static const char *const mode_name[QC_N_MODES] = {
 #define KWARGS "chat_template_kwargs "
 #define VLLM CHAT "top_k repetition_penalty "
 #define LLAMA CHAT "top_k repeat_penalty cache_prompt "
+#define TGI "model messages stream temperature max_tokens "
 #define OLLAMA "model messages stream think format "
 
 static const struct
@@ -40,6 +41,9 @@ static const struct
 	LLAMA FORMAT KWARGS, LLAMA FORMAT KWARGS}},
 	{"ollama", {OLLAMA LOGPROBS "keep_alive options ", OLLAMA LOGPROBS "keep_alive options ",
 	OLLAMA "keep_alive options ", OLLAMA "keep_alive options "}},
+	{"tgi", {TGI LOGPROBS FORMAT, TGI LOGPROBS FORMAT, TGI FORMAT, TGI FORMAT}},
+	{"lmdeploy", {VLLM LOGPROBS FORMAT KWARGS, VLLM LOGPROBS FORMAT KWARGS,
+	VLLM FORMAT KWARGS, VLLM FORMAT KWARGS}},
 	{"inference", {"prompt system temperature max_tokens ", "prompt system temperature max_tokens ",
 	"prompt system temperature max_tokens ", "prompt system temperature max_tokens "}},
 };
@@ -152,6 +156,14 @@ check_constraints(void)
 			   "\"regex\":\"(refund|a \\\"b\\\\\\\\c\\\" \\\\(d\\\\|e\\\\)|差评)\"");
 	check_part("llamacpp", LABEL, "grammar, escaped",
 			   "\"grammar\":\"root ::= \\\"refund\\\" | \\\"a \\\\\\\"b\\\\\\\\c\\\\\\\" (d|e)\\\" | \\\"差评\\\"\"");
+	check_part("tgi", LABEL, "regex, escaped",
+			   "\"response_format\":{\"type\":\"regex\",\"value\":\"(refund|a \\\"b\\\\\\\\c\\\" \\\\(d\\\\|e\\\\)|差评)\"}");
+	check_part("tgi", REASON, "the schema is called value",
+			   "\"response_format\":{\"type\":\"json_schema\",\"value\":{\"name\":\"c\",\"schema\":{\"type\":\"object\",\"properties\":{\"label\":");
+	check_part("lmdeploy", LABEL, "regex",
+			   "\"response_format\":{\"type\":\"regex_schema\",\"regex_schema\":\"(refund|");
+	check_part("lmdeploy", REASON, "OpenAI's schema",
+			   "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"c\"");
 	check_part("ollama", LABEL, "format", "\"format\":{\"type\":\"string\",\"enum\":" NAMES "}");
 	check_part("openai", REASON, "strict schema, label first",
 			   "\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"c\",\"strict\":true,"
@@ -198,6 +210,10 @@ check_sampling(void)
 	check_part("llamacpp", LABEL, "top_k off", "\"top_k\":0,\"repeat_penalty\":1,\"cache_prompt\":true");
 	check_part("ollama", LABEL, "options",
 			   "\"options\":{\"temperature\":0,\"top_p\":1,\"top_k\":0,\"repeat_penalty\":1,\"num_predict\":21,\"num_ctx\":8192}");
+	check_part("lmdeploy", LABEL, "greedy has no other word", "\"top_k\":1,\"repetition_penalty\":1");
+	reset(QC_API_LMDEPLOY, LABEL);
+	spec.temperature = 0.7;
+	check_text("lmdeploy", LABEL, "no limit", "\"top_k\":0,", true);
 	check_part("vllm", LABEL, "a token a byte", "\"max_tokens\":17");
 	check_part("vllm", REASON, "max_tokens", "\"max_tokens\":160");
 	check_part("vllm", VERBAL, "no reason: computed", "\"max_tokens\":45");
@@ -205,6 +221,15 @@ check_sampling(void)
 			   "{\"prompt\":\"USER\",\"system\":\"SYSTEM\",\"temperature\":0,\"max_tokens\":17}");
 	check_part("vllm", LABEL, "messages",
 			   "\"messages\":[{\"role\":\"system\",\"content\":\"SYSTEM\"},{\"role\":\"user\",\"content\":\"USER\"}]");
+
+	/* TGI takes the name of a model for an adapter's */
+	reset(QC_API_TGI, LABEL);
+	strcpy(facts.model, "m");
+	check_text("tgi", LABEL, "the model's own name is not said", "\"model\":\"tgi\"", true);
+	spec.model = NULL;
+	check_text("tgi", LABEL, "no model known", "\"model\":\"tgi\"", true);
+	spec.model = "adapter";
+	check_text("tgi", LABEL, "an adapter", "\"model\":\"adapter\"", true);
 
 	reset(QC_API_VLLM, LABEL);
 	spec.model = NULL;
@@ -237,6 +262,7 @@ check_alternatives(void)
 {
 	check_part("vllm", LABEL, "20 alternatives", "\"top_logprobs\":20");
 	check_part("sglang", LABEL, "as many as labels", "\"top_logprobs\":3");
+	check_part("tgi", LABEL, "as many as it usually gives", "\"top_logprobs\":5");
 	check_part("vllm", REASON, "5 with a reason", "\"top_logprobs\":5");
 	check_part("sglang", REASON, "as many as labels", "\"top_logprobs\":3");
 
@@ -256,7 +282,7 @@ check_alternatives(void)
 static void
 check_downgrades(void)
 {
-	static const char *const all[] = {"openai", "vllm", "sglang", "llamacpp", "ollama"};
+	static const char *const all[] = {"openai", "vllm", "sglang", "llamacpp", "ollama", "tgi", "lmdeploy"};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 	{
@@ -268,6 +294,12 @@ check_downgrades(void)
 	check_refused("sglang", LABEL, QC_REFUSED_CONSTRAINT, "without regex", "regex", false);
 	check_refused("llamacpp", LABEL, QC_REFUSED_CONSTRAINT, "without grammar", "grammar", false);
 	check_refused("ollama", LABEL, QC_REFUSED_CONSTRAINT, "without format", "format", false);
+	check_refused("tgi", LABEL, QC_REFUSED_CONSTRAINT, "without regex", "response_format", false);
+	check_refused("tgi", LABEL, QC_REFUSED_RESPONSE_FORMAT, "regex is another form", "regex", true);
+	check_refused("tgi", REASON, QC_REFUSED_RESPONSE_FORMAT, "without a schema", "response_format", false);
+	check_refused("lmdeploy", LABEL, QC_REFUSED_CONSTRAINT, "without regex", "response_format", false);
+	check_refused("lmdeploy", REASON, QC_REFUSED_RESPONSE_FORMAT, "json_object instead",
+				  "\"response_format\":{\"type\":\"json_object\"}", true);
 	check_refused("vllm", REASON, QC_REFUSED_RESPONSE_FORMAT, "json_object instead",
 				  "\"response_format\":{\"type\":\"json_object\"}", true);
 	check_refused("vllm", REASON, QC_REFUSED_RESPONSE_FORMAT | QC_REFUSED_JSON_OBJECT,

@@ -225,6 +225,21 @@ static const Row rows[] = {
 		.pos = {{{" yes", .7}, {"yes", .1}, {" no", .1}, {"no", .05}, {"x", .05}}, {{END, 1}}},
 		.source = RENORM, .found = 0, .posterior = {.8 / .95, .15 / .95}, .coverage = .95},
 
+	{.name = "LMDeploy's alphabet beside an answer that is spelt the same without it",
+		.label = {"yes", "no"}, .style = LMDEPLOY, .content = "yes",
+		.pos = {{{"yes", .5}, {" yes", .2}, {" no", .1}, {"no", .15}, {"x", .05}}, {{END, 1}}},
+		.source = RENORM, .found = 0, .posterior = {.7 / .95, .25 / .95}, .coverage = .95},
+
+	{.name = "LMDeploy's alphabet, Chinese beside English",
+		.label = {"yes", DA DA}, .style = LMDEPLOY, .content = "yes",
+		.pos = {{{"yes", .6}, {DA DA, .3}, {"x", .1}}, {{END, 1}}},
+		.source = RENORM, .found = 0, .posterior = {.6 / .9, .3 / .9}, .coverage = .9},
+
+	{.name = "accents in text are no alphabet",
+		.label = {"yes", "\xC3\xA9t\xC3\xA9"}, .style = OLLAMA, .content = "yes",
+		.pos = {{{"yes", .6}, {"\xC3\xA9t\xC3\xA9", .3}, {"x", .1}}, {{END, 1}}},
+		.source = RENORM, .found = 0, .posterior = {.6 / .9, .3 / .9}, .coverage = .9},
+
 	{.name = "LMDeploy's alphabet, Chinese",
 		.label = {DA DA, LEI}, .style = LMDEPLOY, .content = DA DA,
 		.pos = {{{DA_1, .6}, {LEI_1, .3}, {DA DA, .1}}, {{DA_2, 1}}, {{DA_1, 1}}, {{DA_2, 1}}, {{END, 1}}},

@@ -124,6 +124,11 @@ test_different(void)
 	spec.seed = 1;
 	tap_ok(qc_template_get(&spec) == NULL, "a draw is written by itself", "taken");
 
+	reset(QC_API_TGI, QC_MODE_LABEL);
+	(void) same_body();
+	strcpy(facts.model, spec.model);
+	tap_ok(same_body(), "another model of the server itself is seen", "the old body came");
+
 	reset(QC_API_OPENAI, QC_MODE_LABEL);
 	spec.system = "It says \"@qwen_classify:the-text-of-the-row@\" itself.";
 	tap_ok(qc_template_get(&spec) == NULL, "a mark in the message is no place for the text", "taken");
