@@ -31,7 +31,9 @@ OBJS = $(patsubst $(srcdir)/%.c,%.o,$(srcdir)/src/qwen_classify.c \
 
 # SQL behaviour that needs no inference server; the rest is in test/.
 REGRESS = install option function label error task attach review
+ISOLATION = prefetch_epq
 REGRESS_OPTS = --inputdir=$(srcdir)
+ISOLATION_OPTS = --inputdir=$(srcdir)/test
 
 PG_CONFIG ?= pg_config
 PKG_CONFIG ?= pkg-config
