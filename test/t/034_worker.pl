@@ -1,6 +1,7 @@
 # The launcher and its workers: rows are labelled from end to end, workers come
 # when they are wanted, leave when they are not, hold nothing while they wait
 # and stand in nobody's way.
+# Takes a minute.
 use strict;
 use warnings;
 use QwenTest;
