@@ -21,6 +21,11 @@ SELECT qwen_label(NULL, '{"a": null}'::jsonb, server => 'srv') IS NULL AS label_
 SELECT qwen_scores(NULL, ARRAY['a', 'b']) IS NULL AS scores_array;
 SELECT qwen_scores(NULL, '{a,b}', examples => '[]') IS NULL AS scores_literal;
 
+-- What may be asked besides.
+SELECT (qwen_classify(NULL, ARRAY['a', 'b'], abstain => true)) IS NULL AS array_abstain;
+SELECT qwen_label(NULL, '{a,b}', abstain => true) IS NULL AS literal_abstain;
+SELECT qwen_scores(NULL, '{"a": null}'::jsonb, abstain => true) IS NULL AS jsonb_abstain;
+
 -- Drivers send parameters of unknown type; columns have types of their own.
 PREPARE driver AS SELECT qwen_label(NULL, $1);
 EXECUTE driver('{a,b}');

@@ -40,6 +40,7 @@ CREATE FUNCTION qwen_classify(
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT true,
 	server text DEFAULT NULL,
+	abstain boolean DEFAULT false,
 	OUT label text,
 	OUT confidence float8,
 	OUT reason text)
@@ -54,6 +55,7 @@ CREATE FUNCTION qwen_classify(
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT true,
 	server text DEFAULT NULL,
+	abstain boolean DEFAULT false,
 	OUT label text,
 	OUT confidence float8,
 	OUT reason text)
@@ -69,6 +71,7 @@ CREATE FUNCTION qwen_classify(
 	with_reason boolean DEFAULT NULL,	-- as the task has it; true without a task
 	server text DEFAULT NULL,
 	task text DEFAULT NULL,
+	abstain boolean DEFAULT NULL,
 	OUT label text,
 	OUT confidence float8,
 	OUT reason text)
@@ -81,7 +84,8 @@ CREATE FUNCTION qwen_label(
 	labels text[],
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
-	server text DEFAULT NULL)
+	server text DEFAULT NULL,
+	abstain boolean DEFAULT false)
 RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_label_array'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -91,7 +95,8 @@ CREATE FUNCTION qwen_label(
 	labels jsonb,
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
-	server text DEFAULT NULL)
+	server text DEFAULT NULL,
+	abstain boolean DEFAULT false)
 RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_label_jsonb'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -102,7 +107,8 @@ CREATE FUNCTION qwen_label(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
-	task text DEFAULT NULL)
+	task text DEFAULT NULL,
+	abstain boolean DEFAULT NULL)
 RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_label_text'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -112,7 +118,8 @@ CREATE FUNCTION qwen_scores(
 	labels text[],
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
-	server text DEFAULT NULL)
+	server text DEFAULT NULL,
+	abstain boolean DEFAULT false)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'qwen_classify_scores_array'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -122,7 +129,8 @@ CREATE FUNCTION qwen_scores(
 	labels jsonb,
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
-	server text DEFAULT NULL)
+	server text DEFAULT NULL,
+	abstain boolean DEFAULT false)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'qwen_classify_scores_jsonb'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -133,7 +141,8 @@ CREATE FUNCTION qwen_scores(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
-	task text DEFAULT NULL)
+	task text DEFAULT NULL,
+	abstain boolean DEFAULT NULL)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'qwen_classify_scores_text'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -146,7 +155,8 @@ CREATE FUNCTION qwen.preview(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT true,
-	server text DEFAULT NULL)
+	server text DEFAULT NULL,
+	abstain boolean DEFAULT false)
 RETURNS json
 AS 'MODULE_PATHNAME', 'qwen_classify_preview_array'
 LANGUAGE C STABLE PARALLEL RESTRICTED;
@@ -157,7 +167,8 @@ CREATE FUNCTION qwen.preview(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT true,
-	server text DEFAULT NULL)
+	server text DEFAULT NULL,
+	abstain boolean DEFAULT false)
 RETURNS json
 AS 'MODULE_PATHNAME', 'qwen_classify_preview_jsonb'
 LANGUAGE C STABLE PARALLEL RESTRICTED;
@@ -169,7 +180,8 @@ CREATE FUNCTION qwen.preview(
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT NULL,
 	server text DEFAULT NULL,
-	task text DEFAULT NULL)
+	task text DEFAULT NULL,
+	abstain boolean DEFAULT NULL)
 RETURNS json
 AS 'MODULE_PATHNAME', 'qwen_classify_preview_text'
 LANGUAGE C STABLE PARALLEL RESTRICTED;
@@ -194,33 +206,33 @@ RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_version'
 LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION qwen_classify(text, text[], text, jsonb, boolean, text) IS
+COMMENT ON FUNCTION qwen_classify(text, text[], text, jsonb, boolean, text, boolean) IS
 'label, confidence and reason of a text, by the model on your inference server';
-COMMENT ON FUNCTION qwen_classify(text, jsonb, text, jsonb, boolean, text) IS
+COMMENT ON FUNCTION qwen_classify(text, jsonb, text, jsonb, boolean, text, boolean) IS
 'label, confidence and reason of a text, by the model on your inference server';
-COMMENT ON FUNCTION qwen_classify(text, text, text, jsonb, boolean, text, text) IS
+COMMENT ON FUNCTION qwen_classify(text, text, text, jsonb, boolean, text, text, boolean) IS
 'label, confidence and reason of a text, by the model on your inference server';
-COMMENT ON FUNCTION qwen_label(text, text[], text, jsonb, text) IS
+COMMENT ON FUNCTION qwen_label(text, text[], text, jsonb, text, boolean) IS
 'the label of a text alone: the cheapest';
-COMMENT ON FUNCTION qwen_label(text, jsonb, text, jsonb, text) IS
+COMMENT ON FUNCTION qwen_label(text, jsonb, text, jsonb, text, boolean) IS
 'the label of a text alone: the cheapest';
-COMMENT ON FUNCTION qwen_label(text, text, text, jsonb, text, text) IS
+COMMENT ON FUNCTION qwen_label(text, text, text, jsonb, text, text, boolean) IS
 'the label of a text alone: the cheapest';
-COMMENT ON FUNCTION qwen_scores(text, text[], text, jsonb, text) IS
+COMMENT ON FUNCTION qwen_scores(text, text[], text, jsonb, text, boolean) IS
 'the probability of every label';
-COMMENT ON FUNCTION qwen_scores(text, jsonb, text, jsonb, text) IS
+COMMENT ON FUNCTION qwen_scores(text, jsonb, text, jsonb, text, boolean) IS
 'the probability of every label';
-COMMENT ON FUNCTION qwen_scores(text, text, text, jsonb, text, text) IS
+COMMENT ON FUNCTION qwen_scores(text, text, text, jsonb, text, text, boolean) IS
 'the probability of every label';
 COMMENT ON FUNCTION qwen.check_server(text) IS
 'tries a server with two small requests and says what it is';
 COMMENT ON FUNCTION qwen.version() IS
 'version of the library that is loaded';
-COMMENT ON FUNCTION qwen.preview(text, text[], text, jsonb, boolean, text) IS
+COMMENT ON FUNCTION qwen.preview(text, text[], text, jsonb, boolean, text, boolean) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
-COMMENT ON FUNCTION qwen.preview(text, jsonb, text, jsonb, boolean, text) IS
+COMMENT ON FUNCTION qwen.preview(text, jsonb, text, jsonb, boolean, text, boolean) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
-COMMENT ON FUNCTION qwen.preview(text, text, text, jsonb, boolean, text, text) IS
+COMMENT ON FUNCTION qwen.preview(text, text, text, jsonb, boolean, text, text, boolean) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
 
 -- Tasks: what to ask, and which table to label.  Configuration and state are
@@ -241,6 +253,7 @@ CREATE TABLE qwen.task (
 	keep boolean NOT NULL DEFAULT true,
 	drift_every integer NOT NULL DEFAULT 1000,	-- labels between two looks for drift
 	votes integer NOT NULL DEFAULT 0,	-- draws where a server gives no probabilities
+	abstain boolean NOT NULL DEFAULT false,	-- the answer may be that no label fits
 	seed bigint NOT NULL DEFAULT (pg_catalog.random() * 9e18)::bigint,	-- of the audits' draw; secret
 	paused boolean NOT NULL DEFAULT false,
 	state_since timestamptz NOT NULL DEFAULT now(),
@@ -319,7 +332,7 @@ CREATE TABLE qwen.result (
 	kx text NOT NULL DEFAULT '',
 	text_hash bigint NOT NULL,
 	version integer NOT NULL,
-	label text NOT NULL,
+	label text NOT NULL,			-- empty: none of the labels fits, state is undecided
 	confidence float8,				-- as the server's numbers gave it
 	source text NOT NULL,			-- logprob_masked, logprob_renorm, vote, verbal, none
 	top float4[],					-- of every label, in the task's order
@@ -377,7 +390,7 @@ CREATE TABLE qwen.review_row (
 	role text NOT NULL CHECK (role IN ('audit', 'queue', 'active')),
 	prob float8 NOT NULL,
 	version integer NOT NULL,
-	label text NOT NULL,			-- the machine's
+	label text NOT NULL,			-- the machine's; empty: none fits
 	confidence float8,				-- as the server's numbers gave it
 	coverage float4,
 	source text NOT NULL,
@@ -517,7 +530,8 @@ CREATE FUNCTION qwen.create_task(
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,
 	drift_every integer DEFAULT 1000,
-	votes integer DEFAULT 0)
+	votes integer DEFAULT 0,
+	abstain boolean DEFAULT false)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -533,7 +547,8 @@ CREATE FUNCTION qwen.create_task(
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,
 	drift_every integer DEFAULT 1000,
-	votes integer DEFAULT 0)
+	votes integer DEFAULT 0,
+	abstain boolean DEFAULT false)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -549,7 +564,8 @@ CREATE FUNCTION qwen.create_task(
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,
 	drift_every integer DEFAULT 1000,
-	votes integer DEFAULT 0)
+	votes integer DEFAULT 0,
+	abstain boolean DEFAULT false)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -568,7 +584,8 @@ CREATE FUNCTION qwen.alter_task(
 	keep boolean DEFAULT NULL,
 	rename jsonb DEFAULT NULL,
 	drift_every integer DEFAULT NULL,
-	votes integer DEFAULT NULL)
+	votes integer DEFAULT NULL,
+	abstain boolean DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -585,7 +602,8 @@ CREATE FUNCTION qwen.alter_task(
 	keep boolean DEFAULT NULL,
 	rename jsonb DEFAULT NULL,
 	drift_every integer DEFAULT NULL,
-	votes integer DEFAULT NULL)
+	votes integer DEFAULT NULL,
+	abstain boolean DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -602,7 +620,8 @@ CREATE FUNCTION qwen.alter_task(
 	keep boolean DEFAULT NULL,
 	rename jsonb DEFAULT NULL,
 	drift_every integer DEFAULT NULL,
-	votes integer DEFAULT NULL)
+	votes integer DEFAULT NULL,
+	abstain boolean DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -612,17 +631,17 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_drop_task'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, integer, integer) IS
+COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, integer, integer, boolean) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, integer, integer) IS
+COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, integer, integer, boolean) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, integer, integer) IS
+COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, integer, integer, boolean) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer, boolean) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer) IS
+COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer, boolean) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer, boolean) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
 COMMENT ON FUNCTION qwen.drop_task(text) IS
 'drops a task with all that is known of its rows; their labels stay';

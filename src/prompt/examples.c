@@ -100,7 +100,8 @@ read_example(const cJSON *object, const QcLabels *labels, QcExample *example,
 		return false;
 	if (input == NULL)
 		return fault_in(fault, QC_STATUS_EXAMPLE_INPUT, i, "");
-	example->label = exact_label(labels, label);
+	example->label = cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(object, "label")) &&
+		labels->abstains ? labels->n - 1 : exact_label(labels, label);
 	if (example->label < 0)
 		return fault_in(fault, QC_STATUS_EXAMPLE_LABEL, i, label != NULL ? label : "");
 	example->input = qc_strndup(input, strlen(input));

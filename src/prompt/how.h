@@ -4,6 +4,7 @@
  *	  How a text is asked about: in one request or in several.
  *
  * Part of a prompt.  All zeros is the plain way: one request for one text.
+ * Numbers alone, without holes: it is compared and hashed as bytes.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,6 +18,7 @@
 typedef struct QcHow
 {
 	int			votes;			/* draws where the server gives no probabilities; 0: none */
+	int			abstain;		/* the answer may be that no label fits; labels.h */
 } QcHow;
 
 #endif							/* QC_PROMPT_HOW_H */

@@ -13,6 +13,7 @@
 
 #include <cjson/cJSON.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -253,6 +254,40 @@ qc_labels_from_json(const char *json, size_t len, QcFault *fault)
 	labels = labels_from_tree(tree, fault);
 	cJSON_Delete(tree);
 	return labels;
+}
+
+/*
+ * A name that means none of the labels, by no way of writing it: with as many
+ * labels as numbers tried, one is left.
+ */
+static char *
+name_of_none(const QcLabels *labels)
+{
+	char		name[32] = "none of these";
+	int			i;
+
+	for (i = 2; qc_labels_find(labels, name, strlen(name)) >= 0; i++)
+		snprintf(name, sizeof(name), "none of these (%d)", i);
+	return qc_strndup(name, strlen(name));
+}
+
+bool
+qc_labels_add_none(QcLabels *labels, QcFault *fault)
+{
+	static const char description[] = "no other label of this list fits the text";
+	QcLabel    *grown = realloc(labels->label, sizeof(QcLabel) * (size_t) (labels->n + 1));
+	QcLabel    *none;
+
+	if (grown == NULL)
+		return qc_fault(fault, QC_STATUS_NO_MEMORY, -1, "", 0);
+	labels->label = grown;
+	none = &grown[labels->n];
+	none->name = name_of_none(labels);
+	none->description = qc_strndup(description, strlen(description));
+	labels->n++;
+	labels->abstains = true;
+	return (none->name != NULL && none->description != NULL) ||
+		qc_fault(fault, QC_STATUS_NO_MEMORY, -1, "", 0);
 }
 
 void

@@ -5,12 +5,14 @@
  *
  * Invariant: at least one label, at most QC_MAX_LABELS, all different, in
  * the order written, valid UTF-8, none blank, none with control characters.
+ * Where abstains is set, one more stands last, which is not the user's.
  *
  *-------------------------------------------------------------------------
  */
 #ifndef QC_PROMPT_LABELS_H
 #define QC_PROMPT_LABELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "status.h"
@@ -28,6 +30,7 @@ typedef struct QcLabels
 {
 	int			n;
 	QcLabel    *label;
+	bool		abstains;		/* the last one says that none of the others fits */
 } QcLabels;
 
 /*
@@ -39,6 +42,25 @@ typedef struct QcLabels
 extern QcLabels *qc_labels_from_names(const char *const *name, int n, QcFault *fault);
 extern QcLabels *qc_labels_from_json(const char *json, size_t len, QcFault *fault);
 extern void qc_labels_free(QcLabels *labels);
+
+/*
+ * Let the answer be that no label fits: under a name that nobody can take for
+ * one of the user's.  False: no memory.
+ */
+extern bool qc_labels_add_none(QcLabels *labels, QcFault *fault);
+
+/* How many of them are the user's own; is this one not? */
+static inline int
+qc_labels_own(const QcLabels *labels)
+{
+	return labels->abstains ? labels->n - 1 : labels->n;
+}
+
+static inline bool
+qc_label_is_none(const QcLabels *labels, int i)
+{
+	return labels->abstains && i == labels->n - 1;
+}
 
 /*
  * Find the label that an answer means: exactly, else after trimming quotes

@@ -126,6 +126,8 @@ refuse_with_task(const char *argument, const char *name)
 static void
 question_by_task(const QcSiteTask *site, QcQuestion *question, bool reason_given)
 {
+	if (question->prompt.how.abstain)
+		refuse_with_task("abstain", site->task->name);
 	if (question->prompt.labels)
 		refuse_with_task("labels", site->task->name);
 	if (question->prompt.instructions)
@@ -145,6 +147,7 @@ qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, bool has_reason,
 {
 	int			server = has_reason ? 5 : 4;
 	bool		reason_given = has_reason && !PG_ARGISNULL(4);
+	int			abstain = server + (form == QC_LABELS_TEXT ? 2 : 1);
 
 	memset(question, 0, sizeof(QcQuestion));
 	question->input = (text *) optional(fcinfo, 0, true);
@@ -155,8 +158,11 @@ qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, bool has_reason,
 	question->with_reason = has_reason && (!reason_given || PG_GETARG_BOOL(4));
 	question->server = PG_ARGISNULL(server) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(server));
+	memset(&question->prompt.how, 0, sizeof(QcHow));
 
-	/* a database that was made by an older script has no argument task */
+	/* a database that was made by an older script lacks the last arguments */
+	if (PG_NARGS() > abstain && !PG_ARGISNULL(abstain))
+		question->prompt.how.abstain = PG_GETARG_BOOL(abstain);
 	if (form == QC_LABELS_TEXT && PG_NARGS() > server + 1 && !PG_ARGISNULL(server + 1))
 		question_by_task(task_of_site(task, parent, PG_GETARG_TEXT_PP(server + 1)),
 						 question, reason_given);

@@ -2,7 +2,7 @@
  *
  * arguments.h
  *	  The arguments that all labelling functions share, by position:
- *	  input, labels, instructions, examples[, with_reason], server[, task];
+ *	  input, labels, instructions, examples[, with_reason], server[, task][, abstain];
  *	  task where labels is text.
  *
  *-------------------------------------------------------------------------

@@ -61,6 +61,13 @@ answer(FunctionCallInfo fcinfo, QcLabelForm form, bool may_reason)
 	return qc_ask(&site->prompt, fcinfo->flinfo->fn_mcxt, &question);
 }
 
+/* The answer is that no label fits. */
+static bool
+is_none(const QcSite *site, const QcResult *result)
+{
+	return qc_label_is_none(site->prompt->prompt->labels, result->label);
+}
+
 static Datum
 server_text(const char *utf8)
 {
@@ -91,6 +98,7 @@ row_values(const QcSite *site, const QcResult *result, Datum *values, bool *null
 
 	if (result->failed == QC_FAIL_NONE)
 	{
+		nulls[0] = is_none(site, result);
 		values[0] = PointerGetDatum(site->prompt->label[result->label]);
 		values[1] = Float8GetDatum(result->confidence);
 		nulls[1] = isnan(result->confidence);
@@ -134,9 +142,9 @@ label(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	if (result == NULL)
 		PG_RETURN_NULL();
-	if (result->failed == QC_FAIL_NONE)
+	if (result->failed == QC_FAIL_NONE && !is_none(site, result))
 		PG_RETURN_TEXT_P(site->prompt->label[result->label]);
-	if (qc_on_error == QC_ON_ERROR_LABEL)
+	if (result->failed != QC_FAIL_NONE && qc_on_error == QC_ON_ERROR_LABEL)
 		PG_RETURN_TEXT_P(cstring_to_text(ERROR_LABEL));
 	PG_RETURN_NULL();
 }
@@ -170,10 +178,16 @@ six_digits(float4 score)
 	return rint((double) score * 1e6) / 1e6;
 }
 
+/* No label is empty: that key is for the answer that none fits. */
 static void
-push_label_score(JsonbParseState **state, const text *label, double score)
+push_label_score(JsonbParseState **state, const QcSitePrompt *prompt, int i, double score)
 {
-	push_score(state, VARDATA_ANY(label), (int) VARSIZE_ANY_EXHDR(label), score);
+	const text *label = prompt->label[i];
+
+	if (qc_label_is_none(prompt->prompt->labels, i))
+		push_score(state, "", 0, score);
+	else
+		push_score(state, VARDATA_ANY(label), (int) VARSIZE_ANY_EXHDR(label), score);
 }
 
 static Datum
@@ -186,11 +200,10 @@ scores_jsonb(const QcSite *site, const QcResult *result)
 	if (result->failed != QC_FAIL_NONE)
 		push_score(&state, ERROR_LABEL, (int) strlen(ERROR_LABEL), 0);
 	else if (result->posterior == NULL)
-		push_label_score(&state, prompt->label[result->label], result->confidence);
+		push_label_score(&state, prompt, result->label, result->confidence);
 	else
 		for (int i = 0; i < prompt->prompt->labels->n; i++)
-			push_label_score(&state, prompt->label[i],
-							 six_digits(result->posterior[i]));
+			push_label_score(&state, prompt, i, six_digits(result->posterior[i]));
 	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }
 

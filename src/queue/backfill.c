@@ -256,7 +256,8 @@ mark_of(const char *sql, const QcTask *task, QcItem **items, int n, bool *hit)
 	"ON t.task = $1 AND t.k = r.k AND t.kx = r.kx AND t.text_hash = r.h "
 
 /*
- * Left out are rows that are dead in this version with this text; and of
+ * Left out are rows that are dead in this version with this text, or undecided
+ * unless a filter asks for them; and of
  * rows with a label those that are somebody's, or the model's of this version.
  * A relabel takes the model's labels only; again: those of this version, too.
  */
@@ -267,9 +268,12 @@ leave_out(const QcTask *task, bool relabels, bool again, QcItem **items, int n)
 	bool	   *others = palloc0(sizeof(bool) * n);
 	bool	   *model = palloc0(sizeof(bool) * n);
 	bool	   *fresh = palloc0(sizeof(bool) * n);
+	bool	   *undecided = palloc0(sizeof(bool) * n);
 	bool		relabel = relabels || replaces_labels(task);
 
 	mark_of(FROM_KEYS_AND("dead") "WHERE t.version = $6", task, items, n, dead);
+	if (!again)
+		mark_of(FROM_KEYS_AND("result") "WHERE t.version = $6 AND t.state = 'undecided'", task, items, n, undecided);
 	if (relabel)
 	{
 		mark_of(FROM_KEYS_AND("annotation"), task, items, n, others);
@@ -280,7 +284,7 @@ leave_out(const QcTask *task, bool relabels, bool again, QcItem **items, int n)
 	{
 		bool		has_label = items[i]->old_label != NULL;
 
-		if (dead[i] || (has_label && others[i]) ||
+		if (dead[i] || (!has_label && undecided[i]) || (has_label && others[i]) ||
 			(has_label && fresh[i] && !(relabels && again)) ||
 			(has_label && relabels && !model[i] && !replaces_labels(task)))
 			items[i]->wanted = false;

@@ -70,6 +70,7 @@ typedef struct QcItem
 
 	/* answered: a label, or a failure that is charged to the row */
 	char	   *label;			/* server encoding; NULL: none */
+	bool		undecided;		/* the answer is that no label fits */
 	double		confidence;		/* as the server's numbers gave it; NaN: none */
 	double		shown;			/* what the row gets: the same, calibrated */
 	char	   *reason;			/* or NULL */

@@ -145,6 +145,11 @@ top_text(const QcItem *item)
 	return s.data;
 }
 
+/* No label is empty: so where none fits. */
+static char none[] = "";
+static char undecided[] = "undecided";
+static char labelled[] = "labelled";
+
 static void
 store_results(const QcTask *task, QcItem **items, int n)
 {
@@ -156,6 +161,7 @@ store_results(const QcTask *task, QcItem **items, int n)
 	char	  **label = palloc(sizeof(char *) * n);
 	char	  **source = palloc(sizeof(char *) * n);
 	char	  **top = palloc(sizeof(char *) * n);
+	char	  **state = palloc(sizeof(char *) * n);
 
 	for (int i = 0; i < n; i++)
 	{
@@ -163,7 +169,8 @@ store_results(const QcTask *task, QcItem **items, int n)
 		confidence[i] = items[i]->confidence;
 		coverage[i] = items[i]->coverage;
 		verbal[i] = items[i]->verbal;
-		label[i] = items[i]->label;
+		label[i] = items[i]->undecided ? none : items[i]->label;
+		state[i] = items[i]->undecided ? undecided : labelled;
 		source[i] = unconstify(char *, items[i]->source ? items[i]->source : "none");
 		top[i] = top_text(items[i]);
 	}
@@ -177,17 +184,18 @@ store_results(const QcTask *task, QcItem **items, int n)
 	qc_own_texts(&own, top, n);
 	qc_own_float8s(&own, coverage, n);
 	qc_own_float8s(&own, verbal, n);
+	qc_own_texts(&own, state, n);
 	qc_own_int4(&own, task->version);
 	qc_own_run(&own,
-			   "INSERT INTO qwen.result AS t (task, k, kx, text_hash, version, label, confidence, source, top, coverage, verbal) "
-			   "SELECT $1, r.k, r.kx, r.h, $12, r.label, r.conf, r.source, r.top::pg_catalog.float4[], r.coverage, r.verbal "
-			   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
-			   "AS r(i, k, kx, h, label, conf, source, top, coverage, verbal) "
+			   "INSERT INTO qwen.result AS t (task, k, kx, text_hash, version, label, confidence, source, top, coverage, verbal, state) "
+			   "SELECT $1, r.k, r.kx, r.h, $13, r.label, r.conf, r.source, r.top::pg_catalog.float4[], r.coverage, r.verbal, r.state "
+			   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+			   "AS r(i, k, kx, h, label, conf, source, top, coverage, verbal, state) "
 			   "ON CONFLICT (task, k, kx) DO UPDATE SET text_hash = excluded.text_hash, "
 			   "version = excluded.version, label = excluded.label, confidence = excluded.confidence, "
 			   "source = excluded.source, top = excluded.top, coverage = excluded.coverage, "
 			   "verbal = excluded.verbal, "
-			   "state = 'labelled', at = pg_catalog.now()", SPI_OK_INSERT);
+			   "state = excluded.state, at = pg_catalog.now()", SPI_OK_INSERT);
 	qc_own_end(&own);
 }
 
@@ -287,6 +295,18 @@ charge_failures(QcItem **items, int n)
 	}
 }
 
+/* What is not asked about again must be known, whatever is kept. */
+static int
+keep_undecided(QcItem **items, int n)
+{
+	int			m = 0;
+
+	for (int i = 0; i < n; i++)
+		if (items[i]->undecided)
+			items[m++] = items[i];
+	return m;
+}
+
 void
 qc_outcome_store(const QcTask *task, QcItem **items, int n)
 {
@@ -294,7 +314,9 @@ qc_outcome_store(const QcTask *task, QcItem **items, int n)
 	int			m;
 
 	charge_failures(items, n);
-	m = task->keep ? select_items(items, n, QC_WRITTEN, out) : 0;
+	m = select_items(items, n, QC_WRITTEN, out);
+	if (!task->keep)
+		m = keep_undecided(out, m);
 	if (m > 0)
 		store_results(task, out, m);
 	m = select_items(items, n, QC_RETRYING, out);

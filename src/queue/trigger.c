@@ -252,7 +252,8 @@ after_update(QcTriggerInfo *info, const QcChange *change, int64 from_k,
 	{
 		if (change->had_label)
 			qc_note_label(info->task, from_k, from_kx, QC_AUTHOR_CLEARED, NULL, 0);
-		if (change->input || change->key || change->had_label)
+		/* by the worker a label goes because none fits: that is no wish for another */
+		if (change->input || change->key || (change->had_label && !qc_writing_back))
 			note_row(info, row, desc);
 	}
 	else if (change->label && !qc_writing_back)

@@ -67,6 +67,13 @@ is_open(const QcItem *item)
 	return item->outcome == QC_NOT_WRITTEN;
 }
 
+/* There is something to write: a label, or that none fits. */
+static bool
+is_answered(const QcItem *item)
+{
+	return item->label != NULL || item->undecided;
+}
+
 /* ---- the fence ---- */
 
 static void
@@ -171,7 +178,7 @@ open_items(QcItem **items, int n, bool with_label, QcItem **out)
 
 	for (int i = 0; i < n; i++)
 		if (is_open(items[i]) && items[i]->failed == QC_FAIL_NONE &&
-			(items[i]->label != NULL) == with_label)
+			is_answered(items[i]) == with_label)
 			out[m++] = items[i];
 	return m;
 }
@@ -217,7 +224,7 @@ unsigned_items(const QcWriting *w, QcItem **items, int n, QcItem **out)
 	int			m = 0;
 
 	for (int i = 0; i < n; i++)
-		if (is_open(items[i]) && items[i]->relabel && items[i]->label != NULL &&
+		if (is_open(items[i]) && items[i]->relabel && is_answered(items[i]) &&
 			items[i]->old_label != NULL &&
 			(w->target->confidence == 0 ||
 			 (items[i]->old_confidence != NULL && strtod(items[i]->old_confidence, NULL) == 1)))

@@ -472,7 +472,7 @@ qc_check_labels_fit(const QcTask *task, Oid relid, AttrNumber label)
 
 	get_atttypetypmodcoll(relid, label, &type, &typmod, &collation);
 	(void) qc_task_prompt(&site, CurrentMemoryContext, task, false);
-	for (int i = 0; i < site->prompt->labels->n; i++)
+	for (int i = 0; i < qc_labels_own(site->prompt->labels); i++)
 	{
 		char	   *name = text_to_cstring(site->label[i]);
 

@@ -35,7 +35,7 @@ enum
 /* What follows, as counted from where create_task has it. */
 enum
 {
-	ARG_DRIFT_EVERY = ARG_RENAME, ARG_VOTES
+	ARG_DRIFT_EVERY = ARG_RENAME, ARG_VOTES, ARG_ABSTAIN
 };
 
 #define MAX_NAME	63			/* bytes: as an identifier's, for names in views and messages */
@@ -119,6 +119,8 @@ other_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
 		task->drift_every = PG_GETARG_INT32(ARG_DRIFT_EVERY + shift);
 	if (!PG_ARGISNULL(ARG_VOTES + shift))
 		task->votes = PG_GETARG_INT32(ARG_VOTES + shift);
+	if (!PG_ARGISNULL(ARG_ABSTAIN + shift))
+		task->abstain = PG_GETARG_BOOL(ARG_ABSTAIN + shift);
 }
 
 /* ---- checks ---- */
@@ -179,7 +181,7 @@ check_column(const QcTask *task)
 
 /* ---- writing ---- */
 
-#define NARGS 13
+#define NARGS 14
 
 /* Parameters of INSERT and UPDATE: $1 is the name or the id, then as listed. */
 static void
@@ -209,6 +211,8 @@ task_parameters(const QcTask *task, Oid *types, Datum *args, char *nulls)
 	args[11] = Int32GetDatum(task->drift_every);
 	types[12] = INT4OID;
 	args[12] = Int32GetDatum(task->votes);
+	types[13] = BOOLOID;
+	args[13] = BoolGetDatum(task->abstain);
 	for (int i = 5; i < NARGS; i++)
 		nulls[i] = ' ';
 }
@@ -292,8 +296,8 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	/* a name that another session takes meanwhile shows as no row written */
 	if (write_task("INSERT INTO qwen.task (name, labels, instructions, examples, server, with_reason, "
-				   "accept_above, priority, keep, version, owner, drift_every, votes) "
-				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+				   "accept_above, priority, keep, version, owner, drift_every, votes, abstain) "
+				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
 				   "ON CONFLICT (name) DO NOTHING", &task, false) == 0)
 		raise_taken(task.name);
 	PG_RETURN_VOID();
@@ -316,7 +320,7 @@ reshaped(const QcTask *old, const QcTask *fresh)
 		!same_text(old->examples, fresh->examples) ||
 		!same_text(old->server, fresh->server) ||
 		old->with_reason != fresh->with_reason ||
-		old->votes != fresh->votes;
+		old->votes != fresh->votes || old->abstain != fresh->abstain;
 }
 
 /*
@@ -376,12 +380,12 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	if (write_task("UPDATE qwen.task SET labels = $2::json, instructions = $3, examples = $4::jsonb, "
 				   "server = $5, with_reason = $6, accept_above = $7, priority = $8, keep = $9, "
-				   "version = $10, owner = $11, drift_every = $12, votes = $13 WHERE id = $1", &fresh, true) != 1)
+				   "version = $10, owner = $11, drift_every = $12, votes = $13, abstain = $14 WHERE id = $1", &fresh, true) != 1)
 		elog(ERROR, "task %d is gone", fresh.id);
 	only_names = rename.n > 0 && PG_ARGISNULL(ARG_LABELS) && PG_ARGISNULL(ARG_EXAMPLES) &&
 		same_text(old->instructions, fresh.instructions) &&
 		same_text(old->server, fresh.server) && old->with_reason == fresh.with_reason &&
-		old->votes == fresh.votes;
+		old->votes == fresh.votes && old->abstain == fresh.abstain;
 	if (rename.n > 0)
 		qc_rename_rows(old, &rename, fresh.version, only_names);
 	if (fresh.version != old->version && !only_names)

@@ -192,7 +192,7 @@ static bool
 made_of(const QcSitePrompt *site, const QcPromptArgs *args)
 {
 	return site->form == args->form && site->codes == args->codes &&
-		site->how.votes == args->how.votes &&
+		memcmp(&site->how, &args->how, sizeof(QcHow)) == 0 &&
 		same_bytes(site->labels, args->labels) &&
 		same_bytes(site->instructions, args->instructions) &&
 		same_bytes(site->examples, args->examples);
@@ -229,6 +229,11 @@ create_prompt(QcHeld *held, const QcPromptArgs *args)
 	char	   *examples = args->examples ? jsonb_text(args->examples) : NULL;
 	QcLabels   *labels = labels_of(args, &fault);
 
+	if (labels && args->how.abstain && !qc_labels_add_none(labels, &fault))
+	{
+		qc_labels_free(labels);
+		labels = NULL;
+	}
 	if (labels)
 		held->prompt = qc_prompt_create(labels, instructions, examples,
 										args->codes, &fault);
@@ -309,6 +314,7 @@ qc_task_prompt_args(const QcTask *task, QcPromptArgs *args)
 	memset(args, 0, sizeof(QcPromptArgs));
 	args->form = QC_LABELS_TEXT;
 	args->how.votes = task->votes;
+	args->how.abstain = task->abstain;
 	args->labels = (struct varlena *) cstring_to_text(task->labels);
 	if (task->instructions)
 		args->instructions = (struct varlena *) cstring_to_text(task->instructions);

@@ -76,14 +76,15 @@ char *
 qc_labels_stored(const QcSitePrompt *site, const QcRename *rename)
 {
 	const QcLabels *labels = site->prompt->labels;
+	int			n = qc_labels_own(labels);
 	bool		described = false;
 	StringInfoData json;
 
-	for (int i = 0; i < labels->n; i++)
+	for (int i = 0; i < n; i++)
 		described |= (labels->label[i].description != NULL);
 	initStringInfo(&json);
 	appendStringInfoChar(&json, described ? '{' : '[');
-	for (int i = 0; i < labels->n; i++)
+	for (int i = 0; i < n; i++)
 	{
 		char	   *name = text_to_cstring(site->label[i]);
 		const char *description = labels->label[i].description;
@@ -107,7 +108,7 @@ is_label(const QcSitePrompt *site, const char *name)
 {
 	size_t		len = strlen(name);
 
-	for (int i = 0; i < site->prompt->labels->n; i++)
+	for (int i = 0; i < qc_labels_own(site->prompt->labels); i++)
 		if (VARSIZE_ANY_EXHDR(site->label[i]) == len &&
 			memcmp(VARDATA_ANY(site->label[i]), name, len) == 0)
 			return true;

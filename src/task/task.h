@@ -36,6 +36,7 @@ typedef struct QcTask
 	bool		keep;			/* write qwen.result */
 	int			drift_every;	/* labels between two looks for drift */
 	int			votes;			/* draws where a server gives no probabilities; 0: none */
+	bool		abstain;		/* the answer may be that no label fits */
 	bool		paused;
 
 	/* what it is attached to; source InvalidOid: nothing */

@@ -34,7 +34,8 @@ typedef struct QcAnswer
 	const QcTask *task;
 	const QcTarget *target;
 	QcItem		item;
-	char	   *label;			/* the person's */
+	bool		undecided;		/* the machine found that no label fits */
+	char	   *label;			/* the person's; empty: agrees that none does */
 	char	   *machine;		/* what had been said of a row that was drawn; or NULL */
 } QcAnswer;
 
@@ -180,6 +181,26 @@ look_at_draw(QcAnswer *answer, const char *key)
 						 quote_literal_cstr(answer->task->name))));
 }
 
+/* A row without a label: is it because the machine found that none fits its text? */
+static void
+look_if_undecided(QcAnswer *answer)
+{
+	QcItem	   *item = &answer->item;
+	QcOwn		own;
+
+	if (!item->found || item->old_label != NULL)
+		return;
+	qc_own_begin(&own);
+	qc_own_int4(&own, answer->task->id);
+	qc_own_keys(&own, &item, 1);
+	qc_own_int8(&own, item->hash);
+	qc_own_run(&own, "SELECT FROM qwen.result AS v JOIN unnest($2, $3, $4) AS r(i, k, kx) "
+			   "ON v.task = $1 AND v.k = r.k AND v.kx = r.kx "
+			   "WHERE v.text_hash = $5 AND v.state = 'undecided'", SPI_OK_SELECT);
+	answer->undecided = SPI_processed > 0;
+	qc_own_end(&own);
+}
+
 static void
 answer_draw(QcAnswer *answer)
 {
@@ -247,7 +268,7 @@ check_row(const QcAnswer *answer, const char *key)
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("task \"%s\" has no row %s", answer->task->name, key),
 				 errhint("SELECT key FROM qwen.review(%s); shows keys.", name)));
-	if (answer->item.old_label == NULL)
+	if (answer->item.old_label == NULL && !answer->undecided)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("row %s of task \"%s\" has no label", key, answer->task->name),
@@ -257,15 +278,40 @@ check_row(const QcAnswer *answer, const char *key)
 						 name, answer->target->rel_sql, answer->target->label_sql)));
 }
 
-/* "refund (the model said bug)" */
+static const char *
+shown(const char *label)
+{
+	return label[0] != '\0' ? label : "none of the labels";
+}
+
+/* What stands there; of an undecided row that none fits. */
+static char *
+standing(const QcAnswer *answer)
+{
+	return answer->item.old_label ? answer->item.old_label : pstrdup("");
+}
+
+/* "refund, not bug" */
 static Datum
 said(const QcAnswer *answer)
 {
-	const char *before = answer->machine ? answer->machine : answer->item.old_label;
+	const char *before = answer->machine ? answer->machine : standing(answer);
 
 	if (strcmp(before, answer->label) == 0)
-		return CStringGetTextDatum(psprintf("%s: agreed", answer->label));
-	return CStringGetTextDatum(psprintf("%s, not %s", answer->label, before));
+		return CStringGetTextDatum(psprintf("%s: agreed", shown(answer->label)));
+	return CStringGetTextDatum(psprintf("%s, not %s", shown(answer->label), shown(before)));
+}
+
+/* To agree that no label fits writes none, and is nobody's label. */
+static void
+write_answer(QcAnswer *answer, bool is_set)
+{
+	const QcItem *item = &answer->item;
+
+	if (answer->label[0] == '\0')
+		return;
+	write_row(answer, psprintf("%s by %s", is_set ? "set" : "agreed", qc_reviews_role()));
+	qc_note_label(answer->task->id, item->k, item->kx, QC_AUTHOR_PERSON, answer->label, item->hash);
 }
 
 /* label NULL: the one that stands. */
@@ -290,15 +336,14 @@ answer_row(FunctionCallInfo fcinfo, char *label)
 	count_answer(task);
 
 	lock_row(&answer);
+	look_if_undecided(&answer);
 	check_row(&answer, key);
 	look_at_draw(&answer, key);
 	if (answer.label == NULL)
-		answer.label = answer.item.old_label;
-	write_row(&answer, psprintf("%s by %s", label != NULL && strcmp(label, answer.item.old_label) != 0 ?
-								"set" : "agreed", qc_reviews_role()));
+		answer.label = standing(&answer);
+	write_answer(&answer, label != NULL && strcmp(label, standing(&answer)) != 0);
 	answer_draw(&answer);
 	qc_certificate_watch(task);
-	qc_note_label(task->id, answer.item.k, answer.item.kx, QC_AUTHOR_PERSON, answer.label, answer.item.hash);
 	return said(&answer);
 }
 

@@ -77,11 +77,12 @@ qc_asked_read(MemoryContext cxt, int *n)
 int
 qc_asked_second(const QcAsked *asked, const QcTask *task, const QcNames *labels)
 {
-	int			own = qc_names_find(labels, asked->label);
+	int			own = qc_asked_undecided(asked) && labels->abstains ? labels->n :
+		qc_names_find(labels, asked->label);
 	int			second = -1;
 
 	/* of an older version the labels may have been others */
-	if (asked->top == NULL || asked->ntop != labels->n || own < 0 || asked->version > task->version)
+	if (asked->top == NULL || asked->ntop != labels->n + labels->abstains || own < 0 || asked->version > task->version)
 		return -1;
 	for (int i = 0; i < labels->n; i++)
 		if (i != own && (second < 0 || asked->top[i] > asked->top[second]))
@@ -164,7 +165,8 @@ qc_asked_open(const QcTask *task, const QcTarget *target, const char *of_role, c
 bool
 qc_asked_stands(const QcAsked *asked)
 {
-	return asked->item.found && asked->item.text != NULL && asked->item.old_label != NULL &&
+	return asked->item.found && asked->item.text != NULL &&
+		(asked->item.old_label != NULL) != qc_asked_undecided(asked) &&
 		asked->item.hash == asked->text_hash;
 }
 

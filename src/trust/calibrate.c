@@ -101,7 +101,7 @@ read_answered(const QcTask *task, QcAnswered *a)
 	qc_own_int4(&own, task->version);
 	qc_own_run(&own, "SELECT confidence, human = label, CASE WHEN role = 'audit' THEN 1 ELSE 1 / prob END, "
 			   "role = 'audit', source, version = $2 AND confidence BETWEEN 0 AND 1 AND prob > 0 "
-			   "FROM qwen.review_row WHERE task = $1 AND human IS NOT NULL "
+			   "FROM qwen.review_row WHERE task = $1 AND human IS NOT NULL AND label <> '' "
 			   "ORDER BY reviewed_at DESC NULLS LAST, k, kx", SPI_OK_SELECT);
 	n = SPI_processed;
 	a->p = MemoryContextAllocHuge(cxt, sizeof(double) * (n + 1));
@@ -140,7 +140,7 @@ source_of_rows(const QcTask *task)
 	qc_own_int4(&own, task->id);
 	qc_own_int4(&own, task->version);
 	qc_own_run(&own, "SELECT source FROM qwen.result WHERE task = $1 AND version = $2 "
-			   "AND confidence IS NOT NULL LIMIT 1", SPI_OK_SELECT);
+			   "AND state = 'labelled' AND confidence IS NOT NULL LIMIT 1", SPI_OK_SELECT);
 	source = SPI_processed > 0 ? qc_own_text_at(0, 1, cxt) : NULL;
 	qc_own_end(&own);
 	if (source == NULL)

@@ -130,7 +130,7 @@ source_of(const QcTask *task)
 	qc_own_int4(&own, task->id);
 	qc_own_int4(&own, task->version);
 	qc_own_run_once(&own, "SELECT source FROM qwen.result WHERE task = $1 AND version = $2 "
-			   "AND confidence IS NOT NULL GROUP BY source ORDER BY count(*) DESC, source LIMIT 1", SPI_OK_SELECT);
+			   "AND state = 'labelled' AND confidence IS NOT NULL GROUP BY source ORDER BY count(*) DESC, source LIMIT 1", SPI_OK_SELECT);
 	source = SPI_processed > 0 ? qc_own_text_at(0, 1, cxt) : NULL;
 	qc_own_end(&own);
 	return source;
@@ -161,7 +161,7 @@ read_scores(const QcTask *task, const char *source, int *n)
 	qc_own_text(&own, source);
 	qc_own_int4(&own, MOST_SCORES);
 	qc_own_run_once(&own, "WITH r AS MATERIALIZED (SELECT confidence AS c FROM qwen.result WHERE task = $1 AND version = $2 "
-			   "AND source = $3 AND confidence IS NOT NULL), m AS (SELECT count(*) AS n FROM r) "
+			   "AND state = 'labelled' AND source = $3 AND confidence IS NOT NULL), m AS (SELECT count(*) AS n FROM r) "
 			   "SELECT r.c FROM r, m WHERE m.n <= $4 UNION ALL "
 			   "SELECT q.c FROM m, LATERAL unnest((SELECT pg_catalog.percentile_disc((SELECT pg_catalog.array_agg((i - 0.5) / $4) "
 			   "FROM pg_catalog.generate_series(1, $4) AS i)) WITHIN GROUP (ORDER BY r.c) FROM r)) AS q(c) "

@@ -84,7 +84,7 @@ count_rows(QcTelling *t)
 	qc_own_float8s(&own, rising, n);
 	qc_own_run_once(&own, "SELECT CASE WHEN source = $3 AND confidence IS NOT NULL "
 					"THEN pg_catalog.width_bucket(confidence, $4) ELSE 0 END::pg_catalog.int8, count(*) "
-					"FROM qwen.result WHERE task = $1 AND version = $2 GROUP BY 1", SPI_OK_SELECT);
+					"FROM qwen.result WHERE task = $1 AND version = $2 AND state = 'labelled' GROUP BY 1", SPI_OK_SELECT);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
 		int64		rows = qc_own_int8_at(row, 2, &isnull);

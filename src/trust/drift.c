@@ -320,7 +320,9 @@ test_labels(const QcMoved *m, const QcDriftCounts *c)
 	if (said_lately(m->task, "labels", label))
 		return;
 	say(m, "labels",
-		psprintf("label \"%s\" went from %.1f %% of the first " INT64_FORMAT " labels to %.1f %% of the last " INT64_FORMAT,
+		psprintf(label[0] == '\0' ?
+				 "rows that no label fits%s went from %.1f %% of the first " INT64_FORMAT " to %.1f %% of the last " INT64_FORMAT :
+				 "label \"%s\" went from %.1f %% of the first " INT64_FORMAT " labels to %.1f %% of the last " INT64_FORMAT,
 				 label, found.before * 100, m->reference->rows, found.now * 100, m->window->rows),
 		found.p, psprintf(", \"label\": %s, \"before\": %.6g, \"now\": %.6g", qc_alert_json(label),
 						  found.before, found.now));

@@ -74,9 +74,15 @@ minute(TimestampTz at)
 static char *
 name_of(const char *label)
 {
-	int			len = (int) strlen(label);
-	int			clipped = pg_mbcharcliplen(label, len, NAME);
-	int			missing = NAME - pg_mbstrlen_with_len(label, clipped);
+	int			len;
+	int			clipped;
+	int			missing;
+
+	if (label[0] == '\0')
+		label = "(none fits)";	/* as qwen.result has it */
+	len = (int) strlen(label);
+	clipped = pg_mbcharcliplen(label, len, NAME);
+	missing = NAME - pg_mbstrlen_with_len(label, clipped);
 
 	return psprintf("%.*s%*s", clipped, label, Max(missing, 0), "");
 }

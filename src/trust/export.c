@@ -45,7 +45,8 @@ static void
 append_choice(StringInfo json, const char *label)
 {
 	appendStringInfoString(json, "\"result\":[{\"from_name\":\"label\",\"to_name\":\"text\",\"type\":\"choices\",\"value\":{\"choices\":[");
-	escape_json(json, label);
+	if (label[0] != '\0')		/* where none of the labels fits there is none to choose */
+		escape_json(json, label);
 	appendStringInfoString(json, "]}}]");
 }
 

@@ -25,14 +25,14 @@
 static const char history_sql[] =
 "SELECT h.at::timestamptz(0), h.what, h.label, "
 "pg_catalog.round(h.confidence::pg_catalog.numeric, 3)::pg_catalog.float8, h.version, h.source, h.who, h.note FROM ("
-"SELECT r.at, 'labelled' AS what, r.label, r.confidence, r.version, r.source, NULL AS who, "
+"SELECT r.at, r.state AS what, nullif(r.label, '') AS label, r.confidence, r.version, r.source, NULL AS who, "
 OTHER_TEXT("r") " AS note, 1 AS n FROM qwen.result AS r WHERE " OF_KEY("r")
 " UNION ALL SELECT v.drawn_at, CASE v.role WHEN 'audit' THEN 'drawn for audit' ELSE 'drawn for review' END, "
-"CASE WHEN v.role <> 'audit' OR v.human IS NOT NULL THEN v.label END, "
+"CASE WHEN v.role <> 'audit' OR v.human IS NOT NULL THEN nullif(v.label, '') END, "
 "CASE WHEN v.role <> 'audit' OR v.human IS NOT NULL THEN v.confidence END, v.version, v.source, v.shown_to, "
 OTHER_TEXT("v") ", 2 FROM qwen.review_row AS v WHERE " OF_KEY("v")
-" UNION ALL SELECT v.reviewed_at, 'reviewed', v.human, NULL, v.version, NULL, v.reviewer, "
-"pg_catalog.concat_ws(', ', CASE WHEN v.human = v.label THEN 'agrees' ELSE 'not ' || v.label END, "
+" UNION ALL SELECT v.reviewed_at, 'reviewed', nullif(v.human, ''), NULL, v.version, NULL, v.reviewer, "
+"pg_catalog.concat_ws(', ', CASE WHEN v.human = v.label THEN 'agrees' WHEN v.label <> '' THEN 'not ' || v.label ELSE 'not none of the labels' END, "
 OTHER_TEXT("v") "), 3 FROM qwen.review_row AS v WHERE v.human IS NOT NULL AND " OF_KEY("v")
 " UNION ALL SELECT a.at, CASE a.kind WHEN 'person' THEN 'set by a person' WHEN 'bulk' THEN 'set in bulk' "
 "ELSE 'set by a machine' END, a.label, NULL, NULL, NULL, a.author, "

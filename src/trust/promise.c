@@ -166,7 +166,7 @@ qc_promise_audits(const QcTask *task, const QcPromise *promise, QcAudits *audits
 	qc_own_run_once(&own, "SELECT CASE WHEN v.source = $3 THEN v.confidence END, v.human IS NOT NULL, "
 			   "coalesce(v.human <> v.label, false), coalesce(v.reviewed_at, v.drawn_at) "
 			   "FROM qwen.review_row AS v JOIN qwen.task AS t ON t.id = v.task "
-			   "WHERE v.task = $1 AND v.role = 'audit' AND v.version = $2 AND v.drawn_at >= $4 "
+			   "WHERE v.task = $1 AND v.role = 'audit' AND v.label <> '' AND v.version = $2 AND v.drawn_at >= $4 "
 			   "ORDER BY v.drawn_at, pg_catalog.hashtextextended((CASE WHEN v.kx = '' THEN v.k::pg_catalog.text "
 			   "ELSE v.kx END) COLLATE pg_catalog.\"C\", t.seed), v.k, v.kx", SPI_OK_SELECT);
 	audits->n = (int) SPI_processed;

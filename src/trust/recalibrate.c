@@ -85,7 +85,7 @@ read_batch(const QcRewrite *rw, QcItem *items)
 	qc_own_text(&own, rw->kx);
 	qc_own_int8(&own, AT_ONCE);
 	qc_own_run(&own, psprintf("SELECT k, kx, text_hash, label, confidence FROM qwen.result "
-							  "WHERE task = $1 AND version = $2 AND source = $3 AND confidence IS NOT NULL%s "
+							  "WHERE task = $1 AND version = $2 AND state = 'labelled' AND source = $3 AND confidence IS NOT NULL%s "
 							  "ORDER BY k, kx LIMIT $6", rw->kx ? " AND (k, kx) > ($4, $5)" : ""), SPI_OK_SELECT);
 	n = (int) SPI_processed;
 	for (int i = 0; i < n; i++)
@@ -108,7 +108,7 @@ read_held(const QcRewrite *rw, QcItem **held, int nheld, QcItem *items)
 	qc_own_text(&own, rw->calibration->source);
 	qc_own_run(&own, "SELECT t.k, t.kx, t.text_hash, t.label, t.confidence FROM qwen.result AS t "
 			   "JOIN unnest($2, $3, $4) AS r(i, k, kx) ON t.k = r.k AND t.kx = r.kx "
-			   "WHERE t.task = $1 AND t.version = $5 AND t.source = $6 AND t.confidence IS NOT NULL "
+			   "WHERE t.task = $1 AND t.version = $5 AND t.state = 'labelled' AND t.source = $6 AND t.confidence IS NOT NULL "
 			   "ORDER BY t.k, t.kx", SPI_OK_SELECT);
 	n = (int) SPI_processed;
 	for (int i = 0; i < n; i++)

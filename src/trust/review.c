@@ -48,16 +48,16 @@ typedef struct QcReview
 
 /* ---- which rows ---- */
 
-/* A machine's label that nobody has touched, and nobody was asked about. */
+/* What a machine said, nobody has touched, and nobody was asked about. */
 #define UNTOUCHED \
-	"r.task = $1 AND r.state = 'labelled' AND NOT EXISTS (SELECT FROM qwen.annotation AS a " \
+	"r.task = $1 AND r.state IN ('labelled', 'undecided') AND NOT EXISTS (SELECT FROM qwen.annotation AS a " \
 	"WHERE a.task = r.task AND a.k = r.k AND a.kx = r.kx AND a.text_hash = r.text_hash)"
 #define NOT_ASKED \
 	" AND NOT EXISTS (SELECT FROM qwen.review_row AS v WHERE v.task = r.task AND v.k = r.k AND v.kx = r.kx " \
 	"AND (v.text_hash = r.text_hash OR v.role = 'audit'))"
 #define ABOVE	"(CASE WHEN r.source = $4 THEN $5 ELSE $2 END)"
-#define UNSURE	" AND (r.confidence < " ABOVE " OR r.confidence IS NULL)"
-#define AROUND	" AND r.confidence >= " ABOVE " - $3 AND r.confidence < " ABOVE " + $3"
+#define UNSURE	" AND (r.confidence < " ABOVE " OR r.confidence IS NULL OR r.state = 'undecided')"
+#define AROUND	" AND r.state = 'labelled' AND r.confidence >= " ABOVE " - $3 AND r.confidence < " ABOVE " + $3"
 
 /* Between the two most probable labels. */
 #define MARGIN \
@@ -191,7 +191,8 @@ take(QcReview *review, QcAsked *asked)
 static bool
 fits(QcReview *review, const QcAsked *asked)
 {
-	return qc_asked_stands(asked) && strcmp(asked->item.old_label, asked->label) == 0 &&
+	return qc_asked_stands(asked) &&
+		(qc_asked_undecided(asked) || strcmp(asked->item.old_label, asked->label) == 0) &&
 		!qc_similar_seen(&review->seen, asked->item.text, asked->text_hash);
 }
 
@@ -321,6 +322,8 @@ why(const QcReview *review, const QcAsked *asked, int second)
 {
 	int			own = qc_names_find(&review->labels, asked->label);
 
+	if (qc_asked_undecided(asked))
+		return pstrdup("none of the labels fits");
 	if (isnan(asked->confidence))
 		return pstrdup("no confidence");
 	if (second >= 0 && asked->top[second] >= asked->top[own] / 2)
@@ -348,6 +351,7 @@ put_row(QcReview *review, const QcAsked *asked, QcRows *out)
 	value[OUT_KEY] = CStringGetTextDatum(qc_key_text(asked->item.k, asked->item.kx));
 	value[OUT_INPUT] = CStringGetTextDatum(clipped(asked->item.text));
 	value[OUT_LABEL] = CStringGetTextDatum(asked->label);
+	null[OUT_LABEL] = qc_asked_undecided(asked);
 	put_number(&value[OUT_CONFIDENCE], &null[OUT_CONFIDENCE],
 			   shown_confidence(review, asked));
 	null[OUT_SECOND] = second < 0;

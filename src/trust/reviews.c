@@ -266,7 +266,8 @@ qc_reviews_labels(const QcTask *task, QcNames *labels)
 	QcSitePrompt *site = NULL;
 
 	(void) qc_task_prompt(&site, CurrentMemoryContext, task, false);
-	labels->n = site->prompt->labels->n;
+	labels->n = qc_labels_own(site->prompt->labels);
+	labels->abstains = site->prompt->labels->abstains;
 	labels->name = palloc(sizeof(char *) * labels->n);
 	for (int i = 0; i < labels->n; i++)
 		labels->name[i] = text_to_cstring(site->label[i]);

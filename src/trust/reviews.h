@@ -54,6 +54,7 @@ typedef struct QcNames
 {
 	int			n;
 	char	  **name;			/* in the task's order */
+	bool		abstains;		/* of a row's probabilities one more is that none fits */
 } QcNames;
 
 extern void qc_reviews_labels(const QcTask *task, QcNames *labels);
@@ -69,7 +70,7 @@ typedef struct QcAsked
 	/* what the machine said, and of which text */
 	int64		text_hash;
 	int32		version;
-	char	   *label;
+	char	   *label;			/* empty: that none fits */
 	double		confidence;		/* raw; NaN: none */
 	double		coverage;		/* NaN: not known */
 	char	   *source;
@@ -103,8 +104,17 @@ extern QcAsked *qc_asked_open(const QcTask *task, const QcTarget *target, const 
 /* Read the rows of the table as they are now, reasons too. */
 extern void qc_asked_look(const QcTask *task, const QcTarget *target, QcAsked *asked, int n);
 
-/* Does the row still have the text that the machine answered, and a label? */
+/*
+ * Does the row still have the text that the machine answered, and a label?  None,
+ * where the machine found that none fits.
+ */
 extern bool qc_asked_stands(const QcAsked *asked);
+
+static inline bool
+qc_asked_undecided(const QcAsked *asked)
+{
+	return asked->label[0] == '\0';
+}
 
 /* The most probable other label, -1: not known. */
 extern int	qc_asked_second(const QcAsked *asked, const QcTask *task, const QcNames *labels);

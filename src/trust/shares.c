@@ -105,7 +105,7 @@ gather_by_time(QcCells *cells, const QcTask *task, TimestampTz since, QcBy by)
 	qc_own_run_once(&own, psprintf("SELECT %s, r.label, v.human, count(*) FROM qwen.result AS r "
 							  "LEFT JOIN qwen.review_row AS v ON v.task = $1 AND v.k = r.k AND v.kx = r.kx "
 							  "AND v.text_hash = r.text_hash AND v.role = 'audit' AND v.human IS NOT NULL "
-							  "WHERE r.task = $1 AND r.at >= $2 GROUP BY 1, 2, 3", bucket), SPI_OK_SELECT);
+							  "WHERE r.task = $1 AND r.state = 'labelled' AND r.at >= $2 GROUP BY 1, 2, 3", bucket), SPI_OK_SELECT);
 	gather(cells);
 	qc_own_end(&own);
 }
@@ -142,7 +142,7 @@ gather_chunk(QcCells *cells, const QcTask *task, TimestampTz since, const QcChun
 			   "JOIN qwen.result AS r ON r.task = $1 AND r.k = x.k AND r.kx = x.kx AND r.text_hash = x.h "
 			   "LEFT JOIN qwen.review_row AS v ON v.task = $1 AND v.k = x.k AND v.kx = x.kx "
 			   "AND v.text_hash = x.h AND v.role = 'audit' AND v.human IS NOT NULL "
-			   "WHERE r.at >= $2 GROUP BY 1, 2, 3", SPI_OK_SELECT);
+			   "WHERE r.state = 'labelled' AND r.at >= $2 GROUP BY 1, 2, 3", SPI_OK_SELECT);
 	gather(cells);
 	qc_own_end(&own);
 }

@@ -302,11 +302,14 @@ take_verdict(QcFlight *flight, const QcVerdict *verdict, bool cut)
 	QcItem	   *item = &flight->item;
 	MemoryContext old = MemoryContextSwitchTo(flight->batch->cxt);
 
-	item->label = TextDatumGetCString(PointerGetDatum(work->prompt->label[verdict->label]));
+	item->undecided = qc_label_is_none(work->prompt->prompt->labels, verdict->label);
+	if (!item->undecided)
+		item->label = TextDatumGetCString(PointerGetDatum(work->prompt->label[verdict->label]));
 	item->confidence = verdict->confidence;
 	item->reason = verdict->reason ? qc_utf8_to_server(verdict->reason) : NULL;
 	item->source = qc_source_name(verdict->source);
-	item->shown = qc_calibrated(work->calibration, item->source, item->confidence);
+	item->shown = item->undecided ? item->confidence :
+		qc_calibrated(work->calibration, item->source, item->confidence);
 	item->coverage = verdict->coverage;
 	item->verbal = verdict->source == QC_SOURCE_VOTE ? verdict->verbal : NAN;
 	if (work->task->keep && verdict->posterior != NULL)

@@ -39,7 +39,7 @@ advance_seconds(QcWork *work)
 	work->second_at = now;
 }
 
-/* A label stands in its row. */
+/* A label stands in its row, or that none fits. */
 void
 qc_show_written(QcWork *work, const QcItem *item)
 {
@@ -48,7 +48,7 @@ qc_show_written(QcWork *work, const QcItem *item)
 	work->done++;
 	work->drifting++;
 	work->source = item->source;
-	if (!isnan(item->shown) && item->shown < work->task->accept_above)
+	if (item->undecided || (!isnan(item->shown) && item->shown < work->task->accept_above))
 		work->undecided++;
 }
 

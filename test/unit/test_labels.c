@@ -60,6 +60,25 @@ static const JsonRow json_rows[] = {
 	{"[\"\xed\xa0\x80\"]", QC_STATUS_BAD_UTF8, -1, "byte 3"}
 };
 
+/* The answer that no label fits: last, and under a name that none of them has. */
+static void
+test_none(void)
+{
+	QcFault		fault = {0};
+	const char *const name[] = {"a", "NONE of these", "None Of These (2)"};
+	QcLabels   *labels = qc_labels_from_names(name, 3, &fault);
+
+	tap_ok(labels != NULL && !labels->abstains && qc_labels_own(labels) == 3 && !qc_label_is_none(labels, 2),
+		   "a set without it", "status %d", fault.status);
+	tap_ok(labels != NULL && qc_labels_add_none(labels, &fault), "it is added", "status %d", fault.status);
+	tap_ok(labels != NULL && labels->n == 4 && qc_labels_own(labels) == 3 && qc_label_is_none(labels, 3) &&
+		   !qc_label_is_none(labels, 2), "as the last", "n %d", labels != NULL ? labels->n : 0);
+	tap_ok(labels != NULL && strcmp(labels->label[3].name, "none of these (3)") == 0 &&
+		   qc_labels_find(labels, "None of these (3)", 17) == 3 && qc_labels_find(labels, "none of these", 13) == 1,
+		   "under a name of its own", "%s", labels != NULL ? labels->label[3].name : "");
+	qc_labels_free(labels);
+}
+
 static void
 test_json(void)
 {
@@ -226,6 +245,7 @@ test_codes(void)
 int
 main(void)
 {
+	test_none();
 	test_json();
 	test_order();
 	test_limits();
