@@ -129,5 +129,19 @@ MS=$((($(date +%s%N) - FROM) / 1000000))
 [ "$(stat_of requests)" = 4 ] && [ "$(stat_of max_in_flight)" = 4 ]; ok '/stats counts requests and the most in flight'
 OUT=$(curl -s "$URL/last?n=2" | grep -o '"model"' | wc -l); [ "$OUT" = 2 ]; ok '/last keeps bodies'
 
+# replies of a real model; the hash is that of "a bug"
+echo '["6a84240886479006","label",{"recorded":1}]' >"$DIR/replies"
+./qwen_mock --port 0 --port-file "$DIR/replay_port" --replay "$DIR/replies" >>"$DIR/log" 2>&1 &
+REPLAY=$!
+for _ in $(seq 100); do [ -s "$DIR/replay_port" ] && break; sleep 0.02; done
+URL=http://127.0.0.1:$(cat "$DIR/replay_port")
+OUT=$(post /llamacpp$V1 "$(chat 'a bug' "$GRAMMAR")"); [ "$(head -n 1 <<<"$OUT")" = '{"recorded":1}' ]; ok 'a recorded reply comes as it is'
+OUT=$(post /llamacpp$V1 "$(chat 'a bug' "$SCHEMA")"); status 418; ok 'not for a question in another form'
+OUT=$(post /llamacpp$V1 "$(chat 'no bug' "$GRAMMAR")"); status 418; ok 'nor for another text'
+OUT=$(post /llamacpp/fail=503$V1 "$(chat 'a bug' "$GRAMMAR")"); status 503; ok 'faults stay'
+kill "$REPLAY" && wait "$REPLAY" 2>/dev/null
+echo nonsense >"$DIR/replies"
+! ./qwen_mock --port 0 --replay "$DIR/replies" 2>>"$DIR/log"; ok 'a file that is none is refused'
+
 echo "1..$TESTS"
 [ "$BAD" = 0 ]

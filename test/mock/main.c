@@ -3,7 +3,7 @@
  * main.c
  *		qwen_mock: a scripted inference server for tests.
  *
- *		qwen_mock [--port N] [--port-file FILE] | [--socket PATH]
+ *		qwen_mock [--port N] [--port-file FILE] | [--socket PATH] [--replay FILE]
  *		qwen_mock --posterior TEXT LABEL...
  *		qwen_mock --label LABEL... < texts
  *
@@ -26,6 +26,7 @@
 
 #include "arena.h"
 #include "conn.h"
+#include "replay.h"
 #include "score.h"
 
 #define BACKLOG 4096
@@ -48,7 +49,7 @@ fail(const char *what)
 static void
 usage(void)
 {
-	fputs("usage: qwen_mock [--port N] [--port-file FILE] | [--socket PATH]\n"
+	fputs("usage: qwen_mock [--port N] [--port-file FILE] | [--socket PATH] [--replay FILE]\n"
 		  "       qwen_mock --posterior TEXT LABEL...\n"
 		  "       qwen_mock --label LABEL... < texts\n", stderr);
 	exit(2);
@@ -208,6 +209,8 @@ main(int argc, char **argv)
 			o.port_file = argv[i + 1];
 		else if (strcmp(argv[i], "--socket") == 0)
 			o.socket_path = argv[i + 1];
+		else if (strcmp(argv[i], "--replay") == 0)
+			replay_load(argv[i + 1]);
 		else
 			usage();
 	}

@@ -26,6 +26,7 @@
 #include "identity.h"
 #include "logprob.h"
 #include "loop.h"
+#include "replay.h"
 #include "reply.h"
 #include "score.h"
 #include "stats.h"
@@ -240,6 +241,22 @@ generate(Exchange *x, Ask *ask)
 	x->type = reply_write(x->body, &answer, &l, ask, &x->b, cached);
 }
 
+/* What a real model said to this text, as it came. */
+static void
+answer_replayed(Exchange *x, const Ask *ask)
+{
+	Str			body = replay_find(ask);
+
+	if (body.n == 0)
+	{
+		answer_misuse(x, "no reply was recorded for this text:", ask->user);
+		return;
+	}
+	x->status = 200;
+	x->type = "application/json";
+	buf_str(x->body, body);
+}
+
 /* From the body to a reply, whatever becomes of it. */
 static void
 answer_generation(Exchange *x, bool native)
@@ -270,6 +287,8 @@ answer_generation(Exchange *x, bool native)
 		x->type = "text/plain";
 		buf_lit(x->headers, "Location: " FOLLOWED "\r\n");
 	}
+	else if (replay_on())
+		answer_replayed(x, &ask);
 	else
 		generate(x, &ask);
 	add_retry_after(x);

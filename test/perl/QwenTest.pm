@@ -38,9 +38,11 @@ unless (eval "require $node_class; 1")
 
 my %mock;
 
-# Start the scripted server on a port of its own; one a test.
+# Start the scripted server on a port of its own; one a test.  With replay =>
+# FILE it gives the replies that a real model gave.
 sub start_mock
 {
+	my (%opt) = @_;
 	my $binary = $ENV{QWEN_MOCK}
 	  || File::Spec->rel2abs(dirname(__FILE__) . '/../mock/qwen_mock');
 	my $dir = tempdir(CLEANUP => 1);
@@ -52,7 +54,8 @@ sub start_mock
 	{
 		open STDOUT, '>', "$dir/log";
 		open STDERR, '>&', \*STDOUT;
-		exec $binary, '--port-file', "$dir/port" or POSIX::_exit(127);
+		exec $binary, '--port-file', "$dir/port", $opt{replay} ? ('--replay', $opt{replay}) : ()
+		  or POSIX::_exit(127);
 	}
 	wait_until(sub { -s "$dir/port" }, 'the mock server') or die 'the mock server did not start';
 	open my $fh, '<', "$dir/port" or die $!;
