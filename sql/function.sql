@@ -21,6 +21,28 @@ SELECT qwen_label(NULL, '{"a": null}'::jsonb, server => 'srv') IS NULL AS label_
 SELECT qwen_scores(NULL, ARRAY['a', 'b']) IS NULL AS scores_array;
 SELECT qwen_scores(NULL, '{a,b}', examples => '[]') IS NULL AS scores_literal;
 
+-- The same of several labels.
+SELECT qwen_labels(NULL, ARRAY['a', 'b']) IS NULL AS labels_1;
+SELECT qwen_labels(NULL, '{a,b}') IS NULL AS labels_2;
+SELECT qwen_labels(NULL, '["a", "b"]') IS NULL AS labels_3;
+SELECT qwen_labels(NULL, '{"a": "first", "b": null}') IS NULL AS labels_4;
+SELECT qwen_labels(NULL, '{"a": null}'::jsonb) IS NULL AS labels_5;
+SELECT qwen_labels(NULL, jsonb_build_object('a', 'x', 'b', 'y')) IS NULL AS labels_6;
+SELECT qwen_labels(NULL, '{"a": null}'::text) IS NULL AS labels_7;
+SELECT qwen_labels(NULL, ARRAY['a', 'b']::varchar[]) IS NULL AS labels_8;
+SELECT qwen_labels(input => NULL, labels => ARRAY['a', 'b']) IS NULL AS labels_9;
+SELECT qwen_labels(NULL, labels => '{a,b}', threshold => 0.3) IS NULL AS labels_10;
+SELECT qwen_labels(NULL, ARRAY['a', 'b'], 'Mail.') IS NULL AS labels_11;
+SELECT qwen_labels(NULL, ARRAY['a', 'b'], 'Mail.', '[]') IS NULL AS labels_12;
+SELECT qwen_labels(NULL, ARRAY['a', 'b'], 'Mail.', '[]', 0.7) IS NULL AS labels_13;
+SELECT qwen_labels(NULL, ARRAY['a', 'b'], 'Mail.', '[]', 0.7, 'srv') IS NULL AS labels_14;
+SELECT qwen_labels(NULL, ARRAY['a', 'b'], server => 'srv') IS NULL AS labels_15;
+SELECT qwen_labels(NULL, '{a,b}', examples => '[]') IS NULL AS labels_16;
+SELECT qwen_labels(NULL, '{"a": null}'::jsonb, server => 'srv') IS NULL AS labels_17;
+SELECT qwen_labels(NULL, '{"a": null}'::jsonb, 'Mail.', '[]', 1) IS NULL AS labels_18;
+SELECT qwen_labels(NULL, task => 't') IS NULL AS labels_19;
+SELECT qwen_labels(NULL, task => 't', threshold => 0.5) IS NULL AS labels_20;
+
 -- What may be asked besides.
 SELECT (qwen_classify(NULL, ARRAY['a', 'b'], abstain => true)) IS NULL AS array_abstain;
 SELECT qwen_label(NULL, '{a,b}', abstain => true) IS NULL AS literal_abstain;

@@ -9,7 +9,7 @@ SELECT p.oid::regprocedure AS function, prorettype::regtype AS returns
 -- Everybody may call; a server is what is granted.
 SELECT count(*) FILTER (WHERE NOT has_function_privilege('public', p.oid, 'EXECUTE')) AS not_public,
        count(*) FILTER (WHERE p.provolatile <> 's' OR p.proparallel <> 'r' OR p.procost <> 1000 OR p.proisstrict) AS odd
-  FROM pg_proc p WHERE proname IN ('qwen_classify', 'qwen_label', 'qwen_scores');
+  FROM pg_proc p WHERE proname IN ('qwen_classify', 'qwen_label', 'qwen_labels', 'qwen_scores');
 
 -- Nothing of it is left, and it can be made again, in another schema too.
 DROP EXTENSION qwen_classify;

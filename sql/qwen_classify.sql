@@ -147,6 +147,42 @@ RETURNS jsonb
 AS 'MODULE_PATHNAME', 'qwen_classify_scores_text'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
 
+-- Several labels for a text: yes or no of each.
+
+CREATE FUNCTION qwen_labels(
+	input text,
+	labels text[],
+	instructions text DEFAULT NULL,
+	examples jsonb DEFAULT NULL,
+	threshold float8 DEFAULT 0.5,
+	server text DEFAULT NULL)
+RETURNS text[]
+AS 'MODULE_PATHNAME', 'qwen_classify_labels_array'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
+
+CREATE FUNCTION qwen_labels(
+	input text,
+	labels jsonb,
+	instructions text DEFAULT NULL,
+	examples jsonb DEFAULT NULL,
+	threshold float8 DEFAULT 0.5,
+	server text DEFAULT NULL)
+RETURNS text[]
+AS 'MODULE_PATHNAME', 'qwen_classify_labels_jsonb'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
+
+CREATE FUNCTION qwen_labels(
+	input text,
+	labels text DEFAULT NULL,
+	instructions text DEFAULT NULL,
+	examples jsonb DEFAULT NULL,
+	threshold float8 DEFAULT 0.5,
+	server text DEFAULT NULL,
+	task text DEFAULT NULL)
+RETURNS text[]
+AS 'MODULE_PATHNAME', 'qwen_classify_labels_text'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
+
 -- What an administrator asks.
 
 CREATE FUNCTION qwen.preview(
@@ -224,6 +260,12 @@ COMMENT ON FUNCTION qwen_scores(text, jsonb, text, jsonb, text, boolean) IS
 'the probability of every label';
 COMMENT ON FUNCTION qwen_scores(text, text, text, jsonb, text, text, boolean) IS
 'the probability of every label';
+COMMENT ON FUNCTION qwen_labels(text, text[], text, jsonb, double precision, text) IS
+'the labels that fit a text, in the order written; a request a label';
+COMMENT ON FUNCTION qwen_labels(text, jsonb, text, jsonb, double precision, text) IS
+'the labels that fit a text, in the order written; a request a label';
+COMMENT ON FUNCTION qwen_labels(text, text, text, jsonb, double precision, text, text) IS
+'the labels that fit a text, in the order written; a request a label';
 COMMENT ON FUNCTION qwen.check_server(text) IS
 'tries a server with two small requests and says what it is';
 COMMENT ON FUNCTION qwen.version() IS

@@ -19,6 +19,8 @@
 
 /* Ways of asking, the outermost first. */
 static const QcCombiner *const combiners[] = {
+	&qc_combine_each,
+	&qc_combine_order,
 	&qc_combine_votes,
 };
 

@@ -108,7 +108,7 @@ qc_shape_try(QcShape *shape, QcEndpoint *endpoint, QcPrompt *prompt,
 	shape->was_cut = false;
 	shape->system = qc_prompt_system(prompt, shape->asked.mode, shape->strict);
 	if (shape->system != NULL)
-		user = qc_user_message(text, len, shape->max_chars, &shape->was_cut);
+		user = qc_prompt_user(prompt, text, len, shape->max_chars, &shape->was_cut);
 	if (user != NULL)
 	{
 		spec.model = model;

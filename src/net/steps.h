@@ -76,6 +76,8 @@ struct QcSteps
 /* Add a question; of the text only the pointer is kept. */
 extern void qc_steps_ask(QcSteps *steps, const QcCallSpec *spec);
 
+extern const QcCombiner qc_combine_each;
+extern const QcCombiner qc_combine_order;
 extern const QcCombiner qc_combine_votes;
 
 #endif							/* QC_STEPS_H */

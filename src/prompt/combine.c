@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prompt/sibling.h"
+
 /* Dirichlet 1/2: what no draw said is unlikely, not impossible. */
 #define PRIOR 0.5
 
@@ -76,5 +78,79 @@ qc_verdict_vote(QcVerdict *const *draw, int n, QcVerdict *out)
 	out->source = QC_SOURCE_VOTE;
 	out->verbal = mean_word(draw, n, out->label);
 	take_reason(draw, n, out);
+	return true;
+}
+
+/* How probable yes is; NaN: nobody gave a number. */
+static double
+probability_of_yes(const QcVerdict *answer)
+{
+	if (answer->posterior != NULL)
+		return answer->posterior[QC_YES];
+	return answer->label == QC_YES ? answer->confidence : 1 - answer->confidence;
+}
+
+/* What the numbers of all labels are worth is what the worst of them is. */
+static void
+take_weakest(QcVerdict *out, const QcVerdict *answer, double p)
+{
+	double		sure = fmax(p, 1 - p);
+
+	if (answer->source < out->source)
+		out->source = answer->source;
+	if (isnan(p) || isnan(out->confidence))
+		out->confidence = NAN;
+	else
+		out->confidence = fmin(out->confidence, sure);
+	if (isnan(answer->coverage) || isnan(out->coverage))
+		out->coverage = NAN;
+	else
+		out->coverage = fmin(out->coverage, answer->coverage);
+}
+
+bool
+qc_verdict_each(QcVerdict *const *answer, int n, QcVerdict *out)
+{
+	double	   *yes = calloc((size_t) n, sizeof(double));
+
+	memset(out, 0, sizeof(*out));
+	if (yes == NULL)
+		return false;
+	out->label = -1;
+	out->nlabels = n;
+	out->posterior = yes;
+	out->confidence = out->coverage = 1;
+	out->source = answer[0]->source;
+	out->verbal = NAN;
+	for (int i = 0; i < n; i++)
+	{
+		double		p = probability_of_yes(answer[i]);
+
+		take_weakest(out, answer[i], p);
+		yes[i] = isnan(p) ? answer[i]->label == QC_YES : p;
+	}
+	out->lo = out->hi = out->confidence;
+	return true;
+}
+
+bool
+qc_verdict_reorder(QcVerdict *verdict, const int *at)
+{
+	double	   *posterior;
+
+	if (verdict->label >= 0)
+		verdict->label = at[verdict->label];
+	for (int i = 0; i < verdict->nsubtrees; i++)
+		for (int k = 0; k < verdict->subtree[i].n; k++)
+			verdict->subtree[i].member[k] = at[verdict->subtree[i].member[k]];
+	if (verdict->posterior == NULL)
+		return true;
+	posterior = calloc((size_t) verdict->nlabels, sizeof(double));
+	if (posterior == NULL)
+		return false;
+	for (int i = 0; i < verdict->nlabels; i++)
+		posterior[at[i]] = verdict->posterior[i];
+	free(verdict->posterior);
+	verdict->posterior = posterior;
 	return true;
 }

@@ -18,4 +18,15 @@
  */
 extern bool qc_verdict_vote(QcVerdict *const *draw, int n, QcVerdict *out);
 
+/*
+ * Of n verdicts of yes or no, one a label: posterior holds how probable each
+ * label is, the label is none (-1), and the confidence that of the least sure
+ * of them, either way.  Where no number is known yes is 1 and no 0, and
+ * confidence NaN.  False: no memory.
+ */
+extern bool qc_verdict_each(QcVerdict *const *answer, int n, QcVerdict *out);
+
+/* From labels in another order to the prompt's: the i-th of them is its at[i]-th.  False: no memory. */
+extern bool qc_verdict_reorder(QcVerdict *verdict, const int *at);
+
 #endif							/* QC_PROMPT_COMBINE_H */

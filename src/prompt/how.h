@@ -15,10 +15,15 @@
 #define QC_LEAST_VOTES	3
 #define QC_MOST_VOTES	20
 
+/* Each has a system message of its own, which a server's prefix cache is to hold. */
+#define QC_MOST_ORDERS	4
+
 typedef struct QcHow
 {
 	int			votes;			/* draws where the server gives no probabilities; 0: none */
 	int			abstain;		/* the answer may be that no label fits; labels.h */
+	int			multi;			/* yes or no of each label; sibling.h */
+	int			orders;			/* of the labels, a text's by its hash; below 2: as written */
 } QcHow;
 
 #endif							/* QC_PROMPT_HOW_H */

@@ -6,7 +6,8 @@
  * The system message is a pure function of (prompt, mode, strict) and comes
  * first, byte-identical for all rows, so that the server's prefix cache
  * works.  The user message is the row's text and nothing else, with special
- * tokens defused.
+ * tokens defused; only where several questions are asked about the same text
+ * (sibling.h) does one of them follow it.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,6 +51,10 @@ typedef struct QcPrompt
 	int			nexamples;
 	bool		codes;			/* answer by letter code (server option) */
 	QcHow		how;			/* zeroed by qc_prompt_create */
+	struct QcSiblings *siblings;	/* sibling.h; NULL: none yet */
+	const struct QcPrompt *about;	/* a sibling's: whose labels are asked about one by one */
+	struct QcPrompt *base;		/* a sibling's: whose system message is its own, too */
+	char	   *question;		/* a sibling's: what follows the text, or NULL */
 	char	   *system[QC_N_MODES][2];	/* cache: [mode][strict] */
 } QcPrompt;
 
@@ -76,6 +81,10 @@ extern const char *qc_prompt_system(QcPrompt *prompt, QcMode mode, bool strict);
  */
 extern char *qc_user_message(const char *text, size_t len, size_t max_chars,
 							 bool *was_cut);
+
+/* The same and the prompt's question, if it has one. */
+extern char *qc_prompt_user(const QcPrompt *prompt, const char *text, size_t len,
+							size_t max_chars, bool *was_cut);
 
 /* Length of the valid UTF-8 prefix of s (len when all is valid); chars counted. */
 extern size_t qc_utf8_valid(const char *s, size_t len, size_t *chars);

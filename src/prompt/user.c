@@ -5,6 +5,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
@@ -115,4 +116,24 @@ qc_user_message(const char *text, size_t len, size_t max_chars, bool *was_cut)
 	qc_buf_adds(&buf, "\n[...]\n");
 	qc_defuse(&buf, text + tail, len - tail);
 	return qc_buf_take(&buf);
+}
+
+/* The text first: up to the question, all questions about it begin alike. */
+char *
+qc_prompt_user(const QcPrompt *prompt, const char *text, size_t len,
+			   size_t max_chars, bool *was_cut)
+{
+	char	   *message = qc_user_message(text, len, max_chars, was_cut);
+	size_t		before;
+	char	   *whole;
+
+	if (message == NULL || prompt->question == NULL)
+		return message;
+	before = strlen(message);
+	whole = realloc(message, before + strlen(prompt->question) + 1);
+	if (whole == NULL)
+		free(message);
+	else
+		strcpy(whole + before, prompt->question);
+	return whole;
 }

@@ -38,7 +38,7 @@ preview(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	qc_question_of(fcinfo, form, true, &task, CurrentMemoryContext, &question);
+	qc_question_of(fcinfo, form, QC_FOR_PREVIEW, &task, CurrentMemoryContext, &question);
 	spec.endpoint = qc_endpoint_resolve(question.server);
 	question.prompt.codes = spec.endpoint->codes;
 	spec.prompt = qc_site_prompt(&site, CurrentMemoryContext, &question.prompt)->prompt;

@@ -141,15 +141,53 @@ question_by_task(const QcSiteTask *site, QcQuestion *question, bool reason_given
 		question->server = site->task->server;
 }
 
+/* A task that gives several labels has none to give alone. */
+static void
+refuse_several(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("task \"%s\" gives a text several labels", name),
+			 errhint("Type: qwen_labels(..., task => %s); qwen_scores gives the probability of each.",
+					 quote_literal_cstr(name))));
+}
+
+/* What else the call itself says of how to ask. */
+static void
+read_how(FunctionCallInfo fcinfo, QcAskFor what, int last, QcHow *how)
+{
+	memset(how, 0, sizeof(QcHow));
+	if (what == QC_FOR_LABELS)
+		how->multi = 1;
+	/* a database that was made by an older script lacks the last arguments */
+	else if (PG_NARGS() > last && !PG_ARGISNULL(last))
+		how->abstain = PG_GETARG_BOOL(last);
+}
+
+/* A task of one label may be asked for several, label by label. */
+static void
+ask_for(QcAskFor what, const char *name, QcQuestion *question)
+{
+	QcHow	   *how = &question->prompt.how;
+
+	if (how->multi && (what == QC_FOR_ROW || what == QC_FOR_LABEL))
+		refuse_several(name);
+	if (what == QC_FOR_LABELS)
+	{
+		how->multi = 1;
+		how->abstain = how->orders = 0;
+	}
+}
+
 void
-qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, bool has_reason,
+qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what,
 			   QcSiteTask **task, MemoryContext parent, QcQuestion *question)
 {
-	int			server = has_reason ? 5 : 4;
+	bool		has_reason = what == QC_FOR_ROW || what == QC_FOR_PREVIEW;
+	int			server = has_reason || what == QC_FOR_LABELS ? 5 : 4;
 	bool		reason_given = has_reason && !PG_ARGISNULL(4);
-	int			abstain = server + (form == QC_LABELS_TEXT ? 2 : 1);
+	const QcSiteTask *site;
 
-	memset(question, 0, sizeof(QcQuestion));
 	question->input = (text *) optional(fcinfo, 0, true);
 	question->prompt.form = form;
 	question->prompt.labels = optional(fcinfo, 1, form == QC_LABELS_TEXT);
@@ -158,17 +196,32 @@ qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, bool has_reason,
 	question->with_reason = has_reason && (!reason_given || PG_GETARG_BOOL(4));
 	question->server = PG_ARGISNULL(server) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(server));
-	memset(&question->prompt.how, 0, sizeof(QcHow));
+	read_how(fcinfo, what, server + (form == QC_LABELS_TEXT ? 2 : 1), &question->prompt.how);
 
-	/* a database that was made by an older script lacks the last arguments */
-	if (PG_NARGS() > abstain && !PG_ARGISNULL(abstain))
-		question->prompt.how.abstain = PG_GETARG_BOOL(abstain);
+	/* the same of the task */
 	if (form == QC_LABELS_TEXT && PG_NARGS() > server + 1 && !PG_ARGISNULL(server + 1))
-		question_by_task(task_of_site(task, parent, PG_GETARG_TEXT_PP(server + 1)),
-						 question, reason_given);
+	{
+		site = task_of_site(task, parent, PG_GETARG_TEXT_PP(server + 1));
+		question_by_task(site, question, reason_given);
+		ask_for(what, site->task->name, question);
+	}
 	else if (question->prompt.labels == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("labels must not be NULL"),
 				 errhint("Give the labels as ARRAY['refund', 'bug'] or as JSON: '{\"refund\": \"wants money back\", \"bug\": null}'; or the name of a task: task => 'tickets'.")));
+}
+
+double
+qc_threshold_of(FunctionCallInfo fcinfo)
+{
+	double		threshold = PG_ARGISNULL(4) ? 0.5 : PG_GETARG_FLOAT8(4);
+
+	/* so written, NaN is refused too */
+	if (!(threshold >= 0 && threshold <= 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("threshold must be from 0 to 1"),
+				 errhint("It is how probable a label must be to be given, for instance 0.5.")));
+	return threshold;
 }

@@ -2,8 +2,8 @@
  *
  * arguments.h
  *	  The arguments that all labelling functions share, by position:
- *	  input, labels, instructions, examples[, with_reason], server[, task][, abstain];
- *	  task where labels is text.
+ *	  input, labels, instructions, examples[, with_reason or threshold], server[, task]
+ *	  [, abstain]; task where labels is text.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,13 +20,15 @@
 typedef struct QcSiteTask QcSiteTask;
 
 /*
- * Read a call's arguments (input not NULL); has_reason says whether the
- * function has the argument with_reason.  NULL labels without a task are an
+ * Read a call's arguments (input not NULL).  NULL labels without a task are an
  * error, any other NULL means the default.  *task (NULL at first) is kept
  * below parent from call to call.
  */
 extern void qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form,
-						   bool has_reason, QcSiteTask **task,
+						   QcAskFor what, QcSiteTask **task,
 						   MemoryContext parent, QcQuestion *question);
+
+/* From how probable on a label is given; raises what is no probability. */
+extern double qc_threshold_of(FunctionCallInfo fcinfo);
 
 #endif							/* QC_ARGUMENTS_H */

@@ -26,18 +26,21 @@
 #include "query/calls.h"
 
 static const QcLabeller labellers[] = {
-	{"qwen_classify_array", QC_LABELS_ARRAY, true, false},
-	{"qwen_classify_jsonb", QC_LABELS_JSONB, true, false},
-	{"qwen_classify_text", QC_LABELS_TEXT, true, false},
-	{"qwen_classify_label_array", QC_LABELS_ARRAY, false, false},
-	{"qwen_classify_label_jsonb", QC_LABELS_JSONB, false, false},
-	{"qwen_classify_label_text", QC_LABELS_TEXT, false, false},
-	{"qwen_classify_scores_array", QC_LABELS_ARRAY, false, false},
-	{"qwen_classify_scores_jsonb", QC_LABELS_JSONB, false, false},
-	{"qwen_classify_scores_text", QC_LABELS_TEXT, false, false},
+	{"qwen_classify_array", QC_LABELS_ARRAY, QC_FOR_ROW, false},
+	{"qwen_classify_jsonb", QC_LABELS_JSONB, QC_FOR_ROW, false},
+	{"qwen_classify_text", QC_LABELS_TEXT, QC_FOR_ROW, false},
+	{"qwen_classify_label_array", QC_LABELS_ARRAY, QC_FOR_LABEL, false},
+	{"qwen_classify_label_jsonb", QC_LABELS_JSONB, QC_FOR_LABEL, false},
+	{"qwen_classify_label_text", QC_LABELS_TEXT, QC_FOR_LABEL, false},
+	{"qwen_classify_scores_array", QC_LABELS_ARRAY, QC_FOR_SCORES, false},
+	{"qwen_classify_scores_jsonb", QC_LABELS_JSONB, QC_FOR_SCORES, false},
+	{"qwen_classify_scores_text", QC_LABELS_TEXT, QC_FOR_SCORES, false},
+	{"qwen_classify_labels_array", QC_LABELS_ARRAY, QC_FOR_LABELS, false},
+	{"qwen_classify_labels_jsonb", QC_LABELS_JSONB, QC_FOR_LABELS, false},
+	{"qwen_classify_labels_text", QC_LABELS_TEXT, QC_FOR_LABELS, false},
 };
 
-static const QcLabeller pretended = {"", QC_LABELS_ARRAY, false, true};
+static const QcLabeller pretended = {"", QC_LABELS_ARRAY, QC_FOR_LABEL, true};
 
 typedef struct QcKnown
 {

@@ -21,7 +21,7 @@ typedef struct QcLabeller
 {
 	const char *symbol;			/* its C entry */
 	QcLabelForm form;
-	bool		has_reason;		/* it has the argument with_reason */
+	QcAskFor	what;
 	bool		pretended;		/* of qwen_classify.prefetch_functions: sends nothing */
 } QcLabeller;
 

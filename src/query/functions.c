@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * functions.c
- *	  The SQL functions that label: qwen_classify, qwen_label, qwen_scores.
+ *	  The SQL functions that label: qwen_classify, qwen_label, qwen_scores,
+ *	  qwen_labels.
  *
  * Each comes in three overloads that differ in how the labels are written;
  * the C entry says which, the rest is shared.  A NULL input is NULL without a
@@ -14,8 +15,10 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
@@ -49,14 +52,14 @@ call_site(FunctionCallInfo fcinfo)
 
 /* The result of this call, or NULL if it has none to give. */
 static QcResult *
-answer(FunctionCallInfo fcinfo, QcLabelForm form, bool may_reason)
+answer(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what)
 {
 	QcSite	   *site = call_site(fcinfo);
 	QcQuestion	question;
 
 	if (qc_planning(fcinfo->flinfo->fn_mcxt) || PG_ARGISNULL(0))
 		return NULL;
-	qc_question_of(fcinfo, form, may_reason, &site->task, fcinfo->flinfo->fn_mcxt,
+	qc_question_of(fcinfo, form, what, &site->task, fcinfo->flinfo->fn_mcxt,
 				   &question);
 	return qc_ask(&site->prompt, fcinfo->flinfo->fn_mcxt, &question);
 }
@@ -119,7 +122,7 @@ row_values(const QcSite *site, const QcResult *result, Datum *values, bool *null
 static Datum
 classify(FunctionCallInfo fcinfo, QcLabelForm form)
 {
-	QcResult   *result = answer(fcinfo, form, true);
+	QcResult   *result = answer(fcinfo, form, QC_FOR_ROW);
 	QcSite	   *site = (QcSite *) fcinfo->flinfo->fn_extra;
 	Datum		values[3] = {0};
 	bool		nulls[3] = {false};
@@ -137,7 +140,7 @@ classify(FunctionCallInfo fcinfo, QcLabelForm form)
 static Datum
 label(FunctionCallInfo fcinfo, QcLabelForm form)
 {
-	QcResult   *result = answer(fcinfo, form, false);
+	QcResult   *result = answer(fcinfo, form, QC_FOR_LABEL);
 	QcSite	   *site = (QcSite *) fcinfo->flinfo->fn_extra;
 
 	if (result == NULL)
@@ -178,6 +181,13 @@ six_digits(float4 score)
 	return rint((double) score * 1e6) / 1e6;
 }
 
+/* Of several labels without a number of their own only yes or no is known. */
+static double
+known_score(const QcSitePrompt *prompt, const QcResult *result, int i)
+{
+	return prompt->prompt->how.multi && isnan(result->confidence) ? NAN : six_digits(result->posterior[i]);
+}
+
 /* No label is empty: that key is for the answer that none fits. */
 static void
 push_label_score(JsonbParseState **state, const QcSitePrompt *prompt, int i, double score)
@@ -203,19 +213,58 @@ scores_jsonb(const QcSite *site, const QcResult *result)
 		push_label_score(&state, prompt, result->label, result->confidence);
 	else
 		for (int i = 0; i < prompt->prompt->labels->n; i++)
-			push_label_score(&state, prompt, i, six_digits(result->posterior[i]));
+			push_label_score(&state, prompt, i, known_score(prompt, result, i));
 	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }
 
 static Datum
 scores(FunctionCallInfo fcinfo, QcLabelForm form)
 {
-	QcResult   *result = answer(fcinfo, form, false);
+	QcResult   *result = answer(fcinfo, form, QC_FOR_SCORES);
 
 	if (result == NULL ||
 		(result->failed != QC_FAIL_NONE && qc_on_error != QC_ON_ERROR_LABEL))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(scores_jsonb((QcSite *) fcinfo->flinfo->fn_extra, result));
+}
+
+/* ---- qwen_labels: those that fit ---- */
+
+static Datum
+text_array(Datum *member, int n)
+{
+	return PointerGetDatum(construct_array(member, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* In the order written; none is an empty array. */
+static Datum
+fitting(const QcSitePrompt *prompt, const QcResult *result, double threshold)
+{
+	int			n = prompt->prompt->labels->n;
+	Datum	   *member = palloc(sizeof(Datum) * n);
+	int			m = 0;
+
+	for (int i = 0; i < n; i++)
+		if (result->posterior[i] >= threshold)
+			member[m++] = PointerGetDatum(prompt->label[i]);
+	return text_array(member, m);
+}
+
+static Datum
+several(FunctionCallInfo fcinfo, QcLabelForm form)
+{
+	double		threshold = qc_threshold_of(fcinfo);
+	QcResult   *result = answer(fcinfo, form, QC_FOR_LABELS);
+	Datum		error;
+
+	if (result == NULL)
+		PG_RETURN_NULL();
+	if (result->failed == QC_FAIL_NONE)
+		PG_RETURN_DATUM(fitting(((QcSite *) fcinfo->flinfo->fn_extra)->prompt, result, threshold));
+	if (qc_on_error != QC_ON_ERROR_LABEL)
+		PG_RETURN_NULL();
+	error = CStringGetTextDatum(ERROR_LABEL);
+	PG_RETURN_DATUM(text_array(&error, 1));
 }
 
 /* ---- the entries: a function, an overload ---- */
@@ -229,3 +278,6 @@ QC_LABELS_ENTRY(qwen_classify_label_text, label, QC_LABELS_TEXT)
 QC_LABELS_ENTRY(qwen_classify_scores_array, scores, QC_LABELS_ARRAY)
 QC_LABELS_ENTRY(qwen_classify_scores_jsonb, scores, QC_LABELS_JSONB)
 QC_LABELS_ENTRY(qwen_classify_scores_text, scores, QC_LABELS_TEXT)
+QC_LABELS_ENTRY(qwen_classify_labels_array, several, QC_LABELS_ARRAY)
+QC_LABELS_ENTRY(qwen_classify_labels_jsonb, several, QC_LABELS_JSONB)
+QC_LABELS_ENTRY(qwen_classify_labels_text, several, QC_LABELS_TEXT)

@@ -74,7 +74,7 @@ ask(QcPrefetchState *state, QcNodeCall *call)
 	if (call->labeller->pretended || call->fcinfo->args[0].isnull ||
 		qc_ahead_stopped(state->ahead))
 		return NULL;
-	qc_question_of(call->fcinfo, call->labeller->form, call->labeller->has_reason, &call->task,
+	qc_question_of(call->fcinfo, call->labeller->form, call->labeller->what, &call->task,
 				   qc_ahead_context(state->ahead), &question);
 	answer = qc_ahead_ask(state->ahead, &call->prompt, &question, state->counts, &started);
 	state->room -= started;

@@ -28,6 +28,16 @@ typedef enum QcLabelForm
 	QC_LABELS_TEXT				/* JSON in the order written, or '{a,b}' */
 } QcLabelForm;
 
+/* Which function asks: some differ in an argument or in what they can answer. */
+typedef enum QcAskFor
+{
+	QC_FOR_ROW,					/* qwen_classify: with_reason */
+	QC_FOR_LABEL,				/* qwen_label */
+	QC_FOR_SCORES,				/* qwen_scores */
+	QC_FOR_LABELS,				/* qwen_labels: threshold */
+	QC_FOR_PREVIEW				/* qwen.preview: as qwen_classify, of whatever a task asks */
+} QcAskFor;
+
 /* A C entry for one overload of a function; body takes the call and the form. */
 #define QC_LABELS_ENTRY(symbol, body, form) \
 	PG_FUNCTION_INFO_V1(symbol); \

@@ -65,6 +65,27 @@ give_probabilities(Shape *s, Str text, double conf)
 		s->choice[i].p = sum > 0 ? s->choice[i].p / sum : 1.0 / (double) s->n_choices;
 }
 
+/*
+ * A question of yes or no about one label, at the end of the text: the
+ * probability of yes is a function of the text before it and the label.
+ */
+static bool
+answer_question(Shape *s, Str text)
+{
+	static const Str begins = STR("\n\nQuestion: does the label \"");
+	ptrdiff_t	at = str_find(text, begins);
+	Str			label = at < 0 ? NO_STR : str_from(text, (size_t) at + begins.n);
+	ptrdiff_t	end = str_find(label, STR("\""));
+
+	if (end <= 0 || s->n_choices != 2 || !str_eq(s->choice[0].name, STR("yes")))
+		return false;
+	label.n = (size_t) end;
+	text.n = (size_t) at;
+	s->choice[0].p = score_true(text, label);
+	s->choice[1].p = 1 - s->choice[0].p;
+	return true;
+}
+
 /* Greedy decoding; of two equals the first listed, so that it stays pure. */
 static size_t
 most_probable(const Shape *s)
@@ -468,7 +489,8 @@ answer_make(Answer *a, const Ask *ask, const Behaviour *b)
 	shape_of_ask(&a->shape, ask, b->nochoice || b->answer == ANSWER_WRONG, spaces);
 	if (a->shape.n_choices > 0)
 	{
-		give_probabilities(&a->shape, ask->text, b->conf);
+		if (!answer_question(&a->shape, ask->text))
+			give_probabilities(&a->shape, ask->text, b->conf);
 		a->winner = ask->temperature > 0 ? drawn(&a->shape, ask) : most_probable(&a->shape);
 	}
 	if (b->answer == ANSWER_INJECT)

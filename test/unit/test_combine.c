@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "prompt/combine.h"
+#include "prompt/sibling.h"
 
 #include "tap.h"
 
@@ -79,6 +80,149 @@ words_and_reasons(void)
 	free_all(draw, 4, &out);
 }
 
+/* A verdict of yes or no; p NaN: no number. */
+static QcVerdict
+yes_or_no(double p, bool yes, QcSource source)
+{
+	QcVerdict	answer = {0};
+
+	answer.label = yes ? QC_YES : QC_NO;
+	answer.nlabels = 2;
+	answer.coverage = NAN;
+	answer.source = source;
+	answer.confidence = isnan(p) ? NAN : yes ? p : 1 - p;
+	if (source == QC_SOURCE_RENORM)
+	{
+		answer.posterior = calloc(2, sizeof(double));
+		answer.posterior[QC_YES] = p;
+		answer.posterior[QC_NO] = 1 - p;
+		answer.coverage = p;
+	}
+	return answer;
+}
+
+static void
+each(void)
+{
+	QcVerdict	answer[3] = {yes_or_no(0.9, true, QC_SOURCE_RENORM), yes_or_no(0.2, false, QC_SOURCE_RENORM),
+	yes_or_no(0.6, true, QC_SOURCE_RENORM)};
+	QcVerdict  *of[3] = {&answer[0], &answer[1], &answer[2]};
+	QcVerdict	out;
+	bool		good = qc_verdict_each(of, 3, &out);
+
+	tap_ok(good, "each label", "no memory");
+	tap_ok(out.label == -1 && out.nlabels == 3 && out.posterior[0] == 0.9 && out.posterior[1] == 0.2 && out.posterior[2] == 0.6,
+		   "probabilities label by label", "%g %g %g", out.posterior[0], out.posterior[1], out.posterior[2]);
+	tap_ok(out.confidence == 0.6 && out.coverage == 0.2 && out.source == QC_SOURCE_RENORM, "as sure as the least sure",
+		   "%g %g %d", out.confidence, out.coverage, out.source);
+	free_all(answer, 3, &out);
+
+	answer[0] = yes_or_no(0.7, false, QC_SOURCE_VERBAL);
+	answer[1] = yes_or_no(0.9, true, QC_SOURCE_RENORM);
+	good = qc_verdict_each(of, 2, &out);
+	tap_ok(good && fabs(out.posterior[0] - 0.7) < 1e-12 && out.source == QC_SOURCE_VERBAL &&
+		   isnan(out.coverage) && fabs(out.confidence - 0.7) < 1e-12, "a no that the model is unsure of", "%g %g", out.posterior[0], out.confidence);
+	free_all(answer, 2, &out);
+
+	answer[0] = yes_or_no(NAN, true, QC_SOURCE_NONE);
+	answer[1] = yes_or_no(NAN, false, QC_SOURCE_NONE);
+	good = qc_verdict_each(of, 2, &out);
+	tap_ok(good && out.posterior[0] == 1 && out.posterior[1] == 0 && isnan(out.confidence) &&
+		   out.source == QC_SOURCE_NONE, "without a number yes is yes, and confidence unknown", "%g", out.confidence);
+	free_all(answer, 2, &out);
+}
+
+/* Over its orders a label stands at each end as often; a verdict comes back to its own labels. */
+static void
+orders(int n, bool abstains)
+{
+	QcLabels   *labels;
+	QcPrompt   *prompt;
+	QcFault		fault = {0};
+	const char *name[] = {"a", "b", "c", "d", "e", "f"};
+	bool		good = true;
+
+	labels = qc_labels_from_names(name, n, &fault);
+	if (abstains)
+		qc_labels_add_none(labels, &fault);
+	prompt = qc_prompt_create(labels, "x", "[{\"input\": \"i\", \"label\": \"a\"}]", false, &fault);
+	for (int order = 0; order < QC_MOST_ORDERS; order++)
+	{
+		QcPrompt   *sibling = qc_prompt_ordered(prompt, order);
+		int			at[8];
+		bool		seen[8] = {false};
+		QcVerdict	v = drawn(0, labels->n, NAN, NULL);
+
+		good &= sibling == qc_prompt_ordered(prompt, order) && sibling->labels->n == labels->n;
+		for (int i = 0; i < labels->n; i++)
+		{
+			at[i] = qc_order_at(labels, order, i);
+			good &= !seen[at[i]] && strcmp(sibling->labels->label[i].name, labels->label[at[i]].name) == 0;
+			seen[at[i]] = true;
+		}
+		good &= sibling->labels->abstains == abstains && (!abstains || at[n] == n);
+		good &= strcmp(sibling->labels->label[sibling->example[0].label].name, "a") == 0;
+		if (order == 0 || n > 2)
+			good &= (strcmp(qc_prompt_system(sibling, QC_MODE_LABEL, false),
+							qc_prompt_system(prompt, QC_MODE_LABEL, false)) == 0) == (order == 0);
+		v.posterior = calloc((size_t) labels->n, sizeof(double));
+		v.posterior[0] = 0.9;
+		v.subtree = calloc(1, sizeof(QcSubtree));
+		v.subtree[0].member = calloc(2, sizeof(int));
+		v.subtree[0].member[1] = 1;
+		v.subtree[0].n = 2;
+		v.nsubtrees = 1;
+		good &= qc_verdict_reorder(&v, at) && v.label == at[0] && v.posterior[at[0]] == 0.9 &&
+			v.subtree[0].member[0] == at[0] && v.subtree[0].member[1] == at[1];
+		qc_verdict_free(&v);
+	}
+	tap_ok(good, "orders", "of %d labels", n);
+	qc_prompt_free(prompt);
+}
+
+static void
+order_of_texts(void)
+{
+	int			n[4] = {0};
+	char		text[16];
+
+	for (int i = 0; i < 4000; i++)
+	{
+		int			len = snprintf(text, sizeof(text), "text %d", i);
+
+		n[qc_order_of(text, (size_t) len, 4)]++;
+	}
+	tap_ok(n[0] > 900 && n[1] > 900 && n[2] > 900 && n[3] > 900, "texts take all orders alike", "%d %d %d %d", n[0], n[1], n[2], n[3]);
+	tap_ok(qc_order_of("text 1", 6, 1) == 0 && qc_order_of("text 1", 6, 0) == 0, "one order is the order", "not");
+	tap_ok(qc_order_of("a bug", 5, 4) == 0, "the same for ever", "%d", qc_order_of("a bug", 5, 4));
+}
+
+static void
+yes_no_prompts(void)
+{
+	QcFault		fault = {0};
+	const char *json = "{\"a \\\"b\\\"\": \"<|im_end|> x\", \"c\": null}";
+	QcPrompt   *prompt = qc_prompt_create(qc_labels_from_json(json, strlen(json), &fault), "Mail.",
+										  "[{\"input\": \"i\", \"label\": \"c\"}]", true, &fault);
+	QcPrompt   *first = qc_prompt_each(prompt, 0);
+	QcPrompt   *second = qc_prompt_each(prompt, 1);
+	bool		cut;
+	char	   *user = qc_prompt_user(second, "the text", 8, 0, &cut);
+	const char *system = qc_prompt_system(first, QC_MODE_LABEL, false);
+
+	tap_ok(first != second && first == qc_prompt_each(prompt, 0) && first->labels->n == 2 && !first->codes, "a prompt a label", "not");
+	tap_ok(system == qc_prompt_system(second, QC_MODE_LABEL, false), "with one system message", "not");
+	tap_ok(strstr(system, "Mail.") == system && strstr(system, "- yes\n- no\n") != NULL && strstr(system, "A label that fits: \"c\"") != NULL,
+		   "which has instructions and examples", "%s", system);
+	tap_ok(strcmp(user, "the text\n\nQuestion: does the label \"c\" fit the text above? Answer yes or no.") == 0, "text first, question last", "%s", user);
+	free(user);
+	user = qc_prompt_user(first, "the long text", 13, 8, &cut);
+	tap_ok(cut && strstr(user, "\\\"b\\\"") != NULL && strstr(user, "<|im_end|>") == NULL && strstr(user, "above? Answer yes or no.") != NULL,
+		   "a cut takes nothing of the question, and there is no control token in it", "%s", user);
+	free(user);
+	qc_prompt_free(prompt);
+}
+
 int
 main(void)
 {
@@ -88,5 +232,13 @@ main(void)
 	vote("9", 10, 9, 1.5 / 6);
 	vote("11111111111111111111", 2, 1, 20.5 / 21);
 	words_and_reasons();
+	each();
+	for (int n = 2; n <= 6; n++)
+	{
+		orders(n, false);
+		orders(n, true);
+	}
+	order_of_texts();
+	yes_no_prompts();
 	return tap_end();
 }
