@@ -290,7 +290,7 @@ CREATE TABLE qwen.task (
 	examples jsonb,
 	server text,
 	with_reason boolean NOT NULL DEFAULT true,
-	accept_above float8 NOT NULL DEFAULT 0.7,
+	accept_above float8 DEFAULT 0.7,	-- NULL: as certified
 	priority integer NOT NULL DEFAULT 10,
 	keep boolean NOT NULL DEFAULT true,
 	drift_every integer NOT NULL DEFAULT 1000,	-- labels between two looks for drift
@@ -436,6 +436,7 @@ CREATE TABLE qwen.review_row (
 	confidence float8,				-- as the server's numbers gave it
 	coverage float4,
 	source text NOT NULL,
+	top float4[],					-- of every label, in the task's order
 	drawn_at timestamptz NOT NULL DEFAULT now(),
 	shown_to text,					-- role; others are not asked meanwhile
 	shown_at timestamptz,
@@ -451,7 +452,7 @@ CREATE TABLE qwen.calibration (
 	version integer NOT NULL,		-- what it holds for: else it is stale
 	server text NOT NULL,
 	source text NOT NULL,
-	method text NOT NULL,			-- prior, temp, platt, beta, isotonic
+	method text NOT NULL,			-- prior, temp, platt, beta, isotonic; then +mix, +coverage, +labels
 	params float8[] NOT NULL,
 	n integer NOT NULL,
 	metrics jsonb NOT NULL,
@@ -560,6 +561,7 @@ LANGUAGE C;
 -- ==== tasks ====
 
 -- A task has a name; labels are written as for qwen_classify.  Whoever makes it owns it.
+-- accept_above is a number, or 'certified'.
 
 CREATE FUNCTION qwen.create_task(
 	name text,
@@ -568,7 +570,7 @@ CREATE FUNCTION qwen.create_task(
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
 	with_reason boolean DEFAULT true,
-	accept_above float8 DEFAULT 0.7,
+	accept_above anycompatible DEFAULT '0.7'::text,
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,
 	drift_every integer DEFAULT 1000,
@@ -585,7 +587,7 @@ CREATE FUNCTION qwen.create_task(
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
 	with_reason boolean DEFAULT true,
-	accept_above float8 DEFAULT 0.7,
+	accept_above anycompatible DEFAULT '0.7'::text,
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,
 	drift_every integer DEFAULT 1000,
@@ -602,7 +604,7 @@ CREATE FUNCTION qwen.create_task(
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
 	with_reason boolean DEFAULT true,
-	accept_above float8 DEFAULT 0.7,
+	accept_above anycompatible DEFAULT '0.7'::text,
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,
 	drift_every integer DEFAULT 1000,
@@ -621,7 +623,7 @@ CREATE FUNCTION qwen.alter_task(
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
 	with_reason boolean DEFAULT NULL,
-	accept_above float8 DEFAULT NULL,
+	accept_above anycompatible DEFAULT NULL::text,
 	priority integer DEFAULT NULL,
 	keep boolean DEFAULT NULL,
 	rename jsonb DEFAULT NULL,
@@ -639,7 +641,7 @@ CREATE FUNCTION qwen.alter_task(
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
 	with_reason boolean DEFAULT NULL,
-	accept_above float8 DEFAULT NULL,
+	accept_above anycompatible DEFAULT NULL::text,
 	priority integer DEFAULT NULL,
 	keep boolean DEFAULT NULL,
 	rename jsonb DEFAULT NULL,
@@ -657,7 +659,7 @@ CREATE FUNCTION qwen.alter_task(
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
 	with_reason boolean DEFAULT NULL,
-	accept_above float8 DEFAULT NULL,
+	accept_above anycompatible DEFAULT NULL::text,
 	priority integer DEFAULT NULL,
 	keep boolean DEFAULT NULL,
 	rename jsonb DEFAULT NULL,
@@ -673,17 +675,17 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_drop_task'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, float8, integer, boolean, jsonb, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
 COMMENT ON FUNCTION qwen.drop_task(text) IS
 'drops a task with all that is known of its rows; their labels stay';
@@ -802,10 +804,20 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'qwen_classify_progress'
 LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 10;
 
+-- Of each task: how its confidences are made, and which labels need nobody.
+CREATE FUNCTION qwen.trust_rows(
+	OUT task text,
+	OUT calibration text,
+	OUT accept_above text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_trust'
+LANGUAGE C STRICT VOLATILE PARALLEL RESTRICTED ROWS 10;
+
 CREATE VIEW qwen.progress AS
-SELECT task, relation, waiting, in_flight, done, undecided, failed, cut, stale, rows_per_s,
-	eta, oldest, state, since::timestamptz(0) AS since, why, source, last_error
-FROM qwen.progress_rows();
+SELECT p.task, p.relation, p.waiting, p.in_flight, p.done, p.undecided, p.failed, p.cut, p.stale,
+	p.rows_per_s, p.eta, p.oldest, p.state, p.since::timestamptz(0) AS since, p.why, p.source,
+	t.calibration, t.accept_above, p.last_error
+FROM qwen.progress_rows() AS p LEFT JOIN qwen.trust_rows() AS t ON t.task = p.task;
 GRANT SELECT ON qwen.progress TO PUBLIC;
 
 CREATE FUNCTION qwen.failed_rows(
@@ -1012,6 +1024,19 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'qwen_classify_calibrate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 
+-- For our own statements: what a row of qwen.result is shown as.
+CREATE FUNCTION qwen.shown_confidence(
+	task integer,
+	source text,
+	label text,
+	confidence float8,
+	top float4[],
+	coverage float4)
+RETURNS float8
+AS 'MODULE_PATHNAME', 'qwen_classify_shown_confidence'
+LANGUAGE C STABLE PARALLEL RESTRICTED;
+REVOKE EXECUTE ON FUNCTION qwen.shown_confidence(integer, text, text, float8, float4[], float4) FROM PUBLIC;
+
 CREATE FUNCTION qwen.calibration_of(
 	task text,
 	OUT item text,
@@ -1092,7 +1117,7 @@ FROM qwen.alert_rows();
 GRANT SELECT ON qwen.alerts TO PUBLIC;
 
 COMMENT ON FUNCTION qwen.certify(text, float8, float8, text, boolean, boolean) IS
-'above which confidence labels may stand without a person''s look, with a promise; apply => true sets accept_above';
+'above which confidence labels may stand without a person''s look, with a promise; apply => true sets accept_above to ''certified''';
 COMMENT ON FUNCTION qwen.drift(text, boolean, boolean) IS
 'how the labels are mixed, and were; look_now => true looks at once, anew => true begins a new reference';
 COMMENT ON FUNCTION qwen.shares(text, timestamptz, text) IS

@@ -140,7 +140,7 @@ top_text(const QcItem *item)
 	initStringInfo(&s);
 	appendStringInfoChar(&s, '{');
 	for (int i = 0; i < item->ntop; i++)
-		appendStringInfo(&s, "%s%.6g", i ? "," : "", item->top[i]);
+		appendStringInfo(&s, "%s%.9g", i ? "," : "", item->top[i]);
 	appendStringInfoChar(&s, '}');
 	return s.data;
 }

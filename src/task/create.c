@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -100,6 +102,38 @@ examples_argument(FunctionCallInfo fcinfo, char **value)
 		*value = JsonbToCString(NULL, &examples->root, VARSIZE(examples));
 }
 
+/*
+ * A number or 'certified': the argument's type is whatever is written, so that
+ * 0.8, '0.8', 1 and a variable all do.
+ */
+static void
+accept_argument(FunctionCallInfo fcinfo, double *value)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, ARG_ACCEPT_ABOVE);
+	Oid			output;
+	bool		varlena;
+	char	   *words;
+	char	   *end;
+
+	if (PG_ARGISNULL(ARG_ACCEPT_ABOVE))
+		return;
+	getTypeOutputInfo(type, &output, &varlena);
+	words = OidOutputFunctionCall(output, PG_GETARG_DATUM(ARG_ACCEPT_ABOVE));
+	if (strcmp(words, "certified") == 0)
+	{
+		*value = NAN;
+		return;
+	}
+	*value = strtod(words, &end);
+	/* so written, NaN is refused too */
+	if (end == words || *end != '\0' || !(*value >= 0 && *value <= 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("accept_above must be from 0 to 1, or 'certified'"),
+				 errhint("It is the confidence from which on a label needs no person's look, for instance 0.7; "
+						 "'certified' leaves it to the certificate.")));
+}
+
 /* What is given besides the name, the labels and their new names. */
 static void
 other_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
@@ -109,8 +143,7 @@ other_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
 	text_argument(fcinfo, ARG_SERVER, &task->server);
 	if (!PG_ARGISNULL(ARG_WITH_REASON))
 		task->with_reason = PG_GETARG_BOOL(ARG_WITH_REASON);
-	if (!PG_ARGISNULL(ARG_ACCEPT_ABOVE))
-		task->accept_above = PG_GETARG_FLOAT8(ARG_ACCEPT_ABOVE);
+	accept_argument(fcinfo, &task->accept_above);
 	if (!PG_ARGISNULL(ARG_PRIORITY))
 		task->priority = PG_GETARG_INT32(ARG_PRIORITY);
 	if (!PG_ARGISNULL(ARG_KEEP))
@@ -128,12 +161,6 @@ other_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
 static void
 check_numbers(const QcTask *task)
 {
-	/* so written, NaN is refused too */
-	if (!(task->accept_above >= 0 && task->accept_above <= 1))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("accept_above must be from 0 to 1"),
-				 errhint("It is the confidence from which on a label needs no person's look, for instance 0.7.")));
 	if (task->priority < 1 || task->priority > 100)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -215,6 +242,8 @@ task_parameters(const QcTask *task, Oid *types, Datum *args, char *nulls)
 	args[13] = BoolGetDatum(task->abstain);
 	for (int i = 5; i < NARGS; i++)
 		nulls[i] = ' ';
+	if (qc_task_accepts_certified(task))
+		nulls[6] = 'n';
 }
 
 /* Returns how many rows it wrote: 0 if the name is taken, or the task gone. */

@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/compat.h"
@@ -133,6 +135,8 @@ make_task(HeapTuple tuple, MemoryContext parent)
 	task->server = text_column(tuple, COL_SERVER, cxt);
 	task->with_reason = bool_column(tuple, COL_WITH_REASON);
 	task->accept_above = DatumGetFloat8(column(tuple, COL_ACCEPT_ABOVE, &isnull));
+	if (isnull)
+		task->accept_above = NAN;
 	task->priority = int_column(tuple, COL_PRIORITY);
 	task->keep = bool_column(tuple, COL_KEEP);
 	task->paused = bool_column(tuple, COL_PAUSED);
@@ -378,4 +382,10 @@ qc_task_keep_columns(void)
 				false, 0);
 	SPI_finish();
 	qc_as_before(&saved);
+}
+
+bool
+qc_task_accepts_certified(const QcTask *task)
+{
+	return isnan(task->accept_above);
 }

@@ -31,7 +31,7 @@ typedef struct QcTask
 	char	   *examples;		/* JSON text, NULL: none */
 	char	   *server;			/* name; NULL: by the rules of design 3.1, as the owner */
 	bool		with_reason;
-	double		accept_above;
+	double		accept_above;	/* NaN: as certified */
 	int			priority;		/* 1 to 100: share of the worker's turns; 10 */
 	bool		keep;			/* write qwen.result */
 	int			drift_every;	/* labels between two looks for drift */
@@ -116,5 +116,8 @@ extern bool qc_extension_present(Oid *oid);
 
 /* OID of a table of schema qwen by name, cached by relcache. */
 extern Oid	qc_own_table(const char *name);
+
+/* accept_above => 'certified' */
+extern bool qc_task_accepts_certified(const QcTask *task);
 
 #endif							/* QC_TASK_H */

@@ -246,7 +246,7 @@ check_label(const QcTask *task, const char *label)
 	StringInfoData hint;
 	QcNames		labels;
 
-	qc_reviews_labels(task, &labels);
+	qc_names_read(task, &labels);
 	if (qc_names_find(&labels, label) >= 0)
 		return;
 	initStringInfo(&hint);

@@ -224,15 +224,15 @@ qc_asked_draw(const QcTask *task, QcAsked **asked, int n)
 
 	own_drawn(&own, task, asked, n);
 	qc_own_run(&own, "INSERT INTO qwen.review_row AS v "
-			   "(task, k, kx, text_hash, role, prob, version, label, confidence, coverage, source, drawn_at) "
+			   "(task, k, kx, text_hash, role, prob, version, label, confidence, coverage, source, top, drawn_at) "
 			   "SELECT r.task, r.k, r.kx, r.text_hash, d.role, d.prob, r.version, r.label, r.confidence, "
-			   "r.coverage, r.source, pg_catalog.now() "
+			   "r.coverage, r.source, r.top, pg_catalog.now() "
 			   "FROM unnest($2, $3, $4, $5, $6, $7) AS d(i, k, kx, role, prob, h) "
 			   "JOIN qwen.result AS r ON r.task = $1 AND r.k = d.k AND r.kx = d.kx AND r.text_hash = d.h "
 			   "ON CONFLICT (task, k, kx) DO UPDATE SET text_hash = excluded.text_hash, role = excluded.role, "
 			   "prob = excluded.prob, version = excluded.version, label = excluded.label, "
 			   "confidence = excluded.confidence, coverage = excluded.coverage, source = excluded.source, "
-			   "drawn_at = excluded.drawn_at, shown_to = NULL, shown_at = NULL, human = NULL, "
+			   "top = excluded.top, drawn_at = excluded.drawn_at, shown_to = NULL, shown_at = NULL, human = NULL, "
 			   "reviewer = NULL, reviewed_at = NULL WHERE v.role <> 'audit'", SPI_OK_INSERT);
 	qc_own_end(&own);
 }

@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "common/compat.h"
 #include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -24,25 +25,13 @@
 #include "common/board.h"
 #include "queue/own.h"
 #include "queue/rows.h"
+#include "trust/answered.h"
 #include "trust/calibration.h"
 #include "trust/reviews.h"
 #include "trust/stats/choose.h"
 #include "trust/stats/score.h"
 
 #define LEVEL 0.95
-
-/* The answered rows of one version and one source. */
-typedef struct QcAnswered
-{
-	int			n;
-	int			naudits;
-	int			nother;			/* answered, of another version or source, or without a number */
-	char	   *source;			/* NULL: no row */
-	double	   *p;
-	bool	   *right;
-	double	   *weight;
-	bool	   *audit;
-} QcAnswered;
 
 /* How well a confidence holds. */
 typedef struct QcHolds
@@ -52,6 +41,18 @@ typedef struct QcHolds
 	QcMeasure	loss;
 	QcMeasure	slope;
 } QcHolds;
+
+/* What may stand beside the map, by QcExtra. */
+static const struct
+{
+	const char *item;
+	const char *words;
+}			extras[QC_EXTRAS] = {
+	{"label mix", "favourites count less"},
+	{"coverage", "text outside labels"},
+	{"labels", "a shift for each"},
+	{"label slopes", "a steepness for each"},
+};
 
 /* ---- saying it ---- */
 
@@ -74,84 +75,6 @@ check(QcStat status)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	if (status != QC_STAT_OK)
 		elog(ERROR, "could not fit a map to the reviews: status %d", (int) status);
-}
-
-/* ---- reviews ---- */
-
-static bool
-bool_at(uint64 row, int col)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, col, &isnull);
-
-	return !isnull && DatumGetBool(value);
-}
-
-/* Columns: p, right, weight, audit, source, of this version; the latest first. */
-static void
-read_answered(const QcTask *task, QcAnswered *a)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	QcOwn		own;
-	uint64		n;
-
-	memset(a, 0, sizeof(*a));
-	qc_own_begin(&own);
-	qc_own_int4(&own, task->id);
-	qc_own_int4(&own, task->version);
-	qc_own_run(&own, "SELECT confidence, human = label, CASE WHEN role = 'audit' THEN 1 ELSE 1 / prob END, "
-			   "role = 'audit', source, version = $2 AND confidence BETWEEN 0 AND 1 AND prob > 0 "
-			   "FROM qwen.review_row WHERE task = $1 AND human IS NOT NULL AND label <> '' "
-			   "ORDER BY reviewed_at DESC NULLS LAST, k, kx", SPI_OK_SELECT);
-	n = SPI_processed;
-	a->p = MemoryContextAllocHuge(cxt, sizeof(double) * (n + 1));
-	a->weight = MemoryContextAllocHuge(cxt, sizeof(double) * (n + 1));
-	a->right = MemoryContextAllocHuge(cxt, n + 1);
-	a->audit = MemoryContextAllocHuge(cxt, n + 1);
-	for (uint64 row = 0; row < n; row++)
-	{
-		char	   *source = bool_at(row, 6) ? qc_own_text_at(row, 5, cxt) : NULL;
-
-		if (a->source == NULL)
-			a->source = source;
-		if (source == NULL || strcmp(source, a->source) != 0)
-		{
-			a->nother++;
-			continue;
-		}
-		a->p[a->n] = qc_own_float8_at(row, 1);
-		a->right[a->n] = bool_at(row, 2);
-		a->weight[a->n] = qc_own_float8_at(row, 3);
-		a->audit[a->n] = bool_at(row, 4);
-		a->naudits += a->audit[a->n++];
-	}
-	qc_own_end(&own);
-}
-
-/* What the numbers are where no review says it; an error if no row has one. */
-static char *
-source_of_rows(const QcTask *task)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	char	   *source;
-	QcOwn		own;
-
-	qc_own_begin(&own);
-	qc_own_int4(&own, task->id);
-	qc_own_int4(&own, task->version);
-	qc_own_run(&own, "SELECT source FROM qwen.result WHERE task = $1 AND version = $2 "
-			   "AND state = 'labelled' AND confidence IS NOT NULL LIMIT 1", SPI_OK_SELECT);
-	source = SPI_processed > 0 ? qc_own_text_at(0, 1, cxt) : NULL;
-	qc_own_end(&own);
-	if (source == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("task \"%s\" has no labelled row with a confidence yet", task->name),
-				 errdetail("A calibration is of the numbers that a server gives with version %d of the task.",
-						   task->version),
-				 errhint("Label rows first: SELECT qwen.backfill(%s, max_rows => 100).",
-						 quote_literal_cstr(task->name))));
-	return source;
 }
 
 /* ---- how good it is ---- */
@@ -196,14 +119,18 @@ say_slope(QcRows *rows, const char *when, const QcHolds *h, const char *note)
 /* ---- storing ---- */
 
 static char *
-params_text(const QcMap *map)
+params_text(const QcModel *model)
 {
 	StringInfoData s;
+	double	   *number;
+	int			n;
 
+	check(qc_model_pack(model, &number, &n));
 	initStringInfo(&s);
-	for (int i = 0; i < map->nparams; i++)
-		appendStringInfo(&s, "%c%.17g", i ? ',' : '{', map->params[i]);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&s, "%c%.17g", i ? ',' : '{', number[i]);
 	appendStringInfoChar(&s, '}');
+	free(number);
 	return s.data;
 }
 
@@ -222,10 +149,14 @@ metrics_json(const QcAnswered *a, const QcChoice *choice, const QcHolds *before,
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"reviews\": %d, \"audits\": %d", a->n, a->naudits);
 	append_number(&json, "log_loss_raw_weighted", choice->raw_log_loss);
-	append_number(&json, "log_loss_weighted", choice->log_loss[choice->method]);
+	append_number(&json, "log_loss_weighted", choice->told_log_loss);
 	append_number(&json, "brier_weighted", choice->brier);
 	append_number(&json, "log_loss_before", before->known ? before->loss.value : NAN);
 	append_number(&json, "log_loss_after", after->known ? after->loss.value : NAN);
+	for (int i = 0; i < QC_EXTRAS; i++)
+		if (choice->trial[i].tried)
+			appendStringInfo(&json, ", \"%s\": {\"taken\": %s, \"gain\": %.6g, \"se\": %.6g}", extras[i].item,
+							 choice->trial[i].taken ? "true" : "false", choice->trial[i].gain, choice->trial[i].error);
 	append_number(&json, "slope_before", before->slope_known ? before->slope.value : NAN);
 	append_number(&json, "slope_after", after->slope_known ? after->slope.value : NAN);
 	appendStringInfoChar(&json, '}');
@@ -233,7 +164,7 @@ metrics_json(const QcAnswered *a, const QcChoice *choice, const QcHolds *before,
 }
 
 static void
-store(const QcTask *task, const QcAnswered *a, const QcMap *map, const char *method, const char *metrics)
+store(const QcTask *task, const QcAnswered *a, const QcModel *model, const char *method, const char *metrics)
 {
 	char	   *server = qc_calibration_server(task);
 	QcOwn		own;
@@ -249,7 +180,7 @@ store(const QcTask *task, const QcAnswered *a, const QcMap *map, const char *met
 	qc_own_text(&own, server);
 	qc_own_text(&own, a->source);
 	qc_own_text(&own, method);
-	qc_own_text(&own, params_text(map));
+	qc_own_text(&own, params_text(model));
 	qc_own_int4(&own, a->n);
 	qc_own_text(&own, metrics);
 	qc_own_run(&own, "INSERT INTO qwen.calibration AS c (task, version, server, source, method, params, n, metrics) "
@@ -275,18 +206,40 @@ next_at(int n)
 	return 0;
 }
 
+/* Of a map's name, whatever follows it. */
 static const char *
 method_words(const char *method)
 {
-	if (strcmp(method, "prior") == 0)
+	if (strncmp(method, "prior", 5) == 0)
 		return "a guess: models are too sure, by a temperature of 1.7";
-	if (strcmp(method, "temp") == 0)
+	if (strncmp(method, "temp", 4) == 0)
 		return "how steep the numbers are";
-	if (strcmp(method, "platt") == 0)
+	if (strncmp(method, "platt", 5) == 0)
 		return "how steep the numbers are, and a shift";
-	if (strcmp(method, "beta") == 0)
+	if (strncmp(method, "beta", 4) == 0)
 		return "steepness at both ends, and a shift";
 	return "any rising curve";
+}
+
+static void
+say_method(QcRows *rows, const char *method)
+{
+	say(rows, "method", method, method_words(method));
+}
+
+/* What was tried beside the map, and what it was worth. */
+static void
+say_extras(QcRows *rows, const QcChoice *choice, const QcModel *model)
+{
+	for (int i = 0; i < QC_EXTRAS; i++)
+	{
+		const QcTrial *trial = &choice->trial[i];
+
+		if (trial->tried)
+			say(rows, extras[i].item, !trial->taken ? "left out" :
+				i == QC_EXTRA_MIX ? psprintf("strength %.1f", model->strength) : "taken",
+				psprintf("%s: log-loss %+.4f (se %.4f)", extras[i].words, 0 - trial->gain, trial->error));
+	}
 }
 
 static void
@@ -299,25 +252,6 @@ say_reviews(QcRows *rows, const QcAnswered *a)
 	if (a->nother > 0)
 		say(rows, "left out", psprintf("%d", a->nother),
 			"of another version or source, or without a number");
-}
-
-/* accept_above is in the numbers that rows showed until now. */
-static void
-say_certificate(QcRows *rows, const QcTask *task)
-{
-	bool		certified;
-	QcOwn		own;
-
-	qc_own_begin(&own);
-	qc_own_int4(&own, task->id);
-	qc_own_int4(&own, task->version);
-	qc_own_run(&own, "SELECT 1 FROM qwen.certificate WHERE task = $1 AND version = $2 "
-			   "AND state = 'certified' AND threshold IS NOT NULL", SPI_OK_SELECT);
-	certified = SPI_processed > 0;
-	qc_own_end(&own);
-	if (certified)
-		say(rows, "certificate", "apply it again",
-			psprintf("SELECT * FROM qwen.certify(%s, apply => true);", quote_literal_cstr(task->name)));
 }
 
 static void
@@ -349,33 +283,32 @@ say_quality(QcRows *rows, const QcAnswered *a, const QcHolds *before, const QcHo
 }
 
 static void
-fit(QcRows *rows, const QcTask *task, QcAnswered *a)
+fit(QcRows *rows, const QcTask *task, const QcAnswered *a)
 {
-	QcReviews	reviews = {a->n, a->p, NULL, a->right, a->weight};
+	QcReviews	reviews = qc_answered_reviews(a);
 	QcHolds		before = {0};
 	QcHolds		after = {0};
 	QcChoice	choice;
-	QcMap		map;
-	const char *method;
+	QcModel		model;
 
-	check(qc_map_choose(&reviews, (uint64) task->id, &map, &choice));
+	check(qc_model_choose(&reviews, (uint64) task->id, &model, &choice));
 	if (choice.calibrated)
 	{
 		double	   *told = palloc(sizeof(double) * a->n);
 
-		check(qc_map_out_of_fold(choice.method, &reviews, (uint64) task->id, told));
+		check(qc_model_out_of_fold(&choice.recipe, &reviews, (uint64) task->id, told));
 		before = holds(a, a->p, (uint64) task->id);
 		after = holds(a, told, (uint64) task->id);
 	}
-	method = qc_calibration_method(choice.method, choice.calibrated);
-	store(task, a, &map, method, metrics_json(a, &choice, &before, &after));
-	qc_map_free(&map);
-	say(rows, "method", method, method_words(method));
+	store(task, a, &model, qc_calibration_method(&choice.recipe, choice.calibrated),
+		  metrics_json(a, &choice, &before, &after));
+	say_method(rows, qc_calibration_method(&(QcRecipe) {.method = choice.recipe.method}, choice.calibrated));
+	say_extras(rows, &choice, &model);
+	qc_model_free(&model);
 	say_reviews(rows, a);
 	if (choice.calibrated)
 		say_quality(rows, a, &before, &after);
 	say(rows, "new rows", "calibrated", "qwen.result keeps the server's numbers");
-	say_certificate(rows, task);
 	say_next(rows, task, a->n);
 }
 
@@ -392,26 +325,12 @@ qwen_classify_calibrate(PG_FUNCTION_ARGS)
 	qc_reviews_check_kept(task);
 	qc_rows_begin(&rows, fcinfo);
 	qc_reviews_settle(task);
-	read_answered(task, &answered);
-	if (answered.source == NULL)
-		answered.source = source_of_rows(task);
+	qc_answered_read(task, &answered);
 	fit(&rows, task, &answered);
 	return (Datum) 0;
 }
 
 /* ---- qwen.calibration_of ---- */
-
-/* The worker's last rows have another kind of number; NULL: no. */
-static char *
-other_source(const QcTask *task, const QcCalibration *c)
-{
-	QcBoardTask place;
-
-	if (!qc_board_task_read(MyDatabaseId, task->id, &place) || place.source[0] == '\0' ||
-		strcmp(place.source, c->source) == 0)
-		return NULL;
-	return psprintf("it was fitted to numbers of source %s, and rows come with %s now", c->source, place.source);
-}
 
 static char *
 bar(double share)
@@ -422,16 +341,52 @@ bar(double share)
 	return s;
 }
 
+/* An answer with one of the task's labels, of which nothing else is known. */
+static double
+told(const QcCalibration *c, double raw, int label)
+{
+	QcSaid		said = {raw, 0, label, NULL, NAN};
+
+	return qc_model_apply(&c->model, &said);
+}
+
+static void
+say_told(QcRows *rows, const char *item, double p)
+{
+	say(rows, item, p < 0.9995 ? psprintf("%.3f", p) : "over 0.999", bar(p));
+}
+
 static void
 say_map(QcRows *rows, const QcCalibration *c)
 {
 	static const double raws[] = {0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999};
 
 	for (int i = 0; i < (int) lengthof(raws); i++)
-	{
-		double		p = qc_map_apply(&c->map, raws[i], 0);
+		say_told(rows, psprintf("raw %g", raws[i]), told(c, raws[i], -1));
+}
 
-		say(rows, psprintf("raw %g", raws[i]), p < 0.9995 ? psprintf("%.3f", p) : "over 0.999", bar(p));
+/* A factor by which a label is said too often, as far as it is taken to be. */
+static double
+too_often(const QcModel *model, int label)
+{
+	double		mean = 0;
+
+	for (int l = 0; l < model->nlabels; l++)
+		mean += model->bias[l] / model->nlabels;
+	return exp(model->strength * (model->bias[label] - mean));
+}
+
+static void
+say_labels(QcRows *rows, const QcCalibration *c)
+{
+	for (int l = 0; l < c->labels.n; l++)
+	{
+		char	   *name = pnstrdup(c->labels.name[l], pg_mbcliplen(c->labels.name[l], (int) strlen(c->labels.name[l]), 24));
+
+		if (c->model.bias != NULL)
+			say(rows, name, psprintf("x %.2f", 1 / too_often(&c->model, l)), "its probability, against labels said too often");
+		if (c->model.shift != NULL)
+			say_told(rows, psprintf("%s, raw 0.8", name), told(c, 0.8, l));
 	}
 }
 
@@ -439,8 +394,7 @@ static void
 say_state(QcRows *rows, const QcTask *task, const QcCalibration *c)
 {
 	char	   *name = quote_literal_cstr(task->name);
-	char	   *source = c ? other_source(task, c) : NULL;
-	char	   *why = c && c->stale ? c->stale : source;
+	char	   *why = c ? qc_calibration_outdated(task, c) : NULL;
 
 	if (c == NULL)
 		say(rows, "state", "uncalibrated", "rows show the server's numbers");
@@ -472,11 +426,14 @@ qwen_classify_calibration_of(PG_FUNCTION_ARGS)
 	say_state(&rows, task, c);
 	if (c == NULL)
 		return (Datum) 0;
-	say(&rows, "method", c->method, method_words(c->method));
+	say_method(&rows, c->method);
 	say(&rows, "reviews", psprintf("%d", c->n), NULL);
 	say(&rows, "fitted", psprintf("%.19s", timestamptz_to_str(c->fitted_at)),
 		psprintf("version %d, server %s, source %s", c->version, c->server, c->source));
-	if (qc_map_valid(&c->map))
+	if (c->model.map.params != NULL)
+	{
 		say_map(&rows, c);
+		say_labels(&rows, c);
+	}
 	return (Datum) 0;
 }

@@ -12,11 +12,14 @@
 #include "catalog/pg_type.h"
 #include "common/compat.h"
 #include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "common/board.h"
 #include "queue/own.h"
 #include "trust/calibration.h"
 
@@ -28,10 +31,49 @@ static const char *const methods[] = {
 	[QC_MAP_PAIR] = "pair",
 };
 
-const char *
-qc_calibration_method(QcMethod method, bool calibrated)
+#define PLUS_MIX		"+mix"
+#define PLUS_COVERAGE	"+coverage"
+#define PLUS_LABELS		"+labels"
+
+char *
+qc_calibration_method(const QcRecipe *recipe, bool calibrated)
 {
-	return calibrated ? methods[method] : "prior";
+	return psprintf("%s%s%s%s", calibrated ? methods[recipe->method] : "prior",
+					recipe->mix != QC_MIX_NONE ? PLUS_MIX : "",
+					recipe->coverage ? PLUS_COVERAGE : "",
+					recipe->labels != QC_PER_LABEL_NONE ? PLUS_LABELS : "");
+}
+
+static bool
+take_word(const char **words, const char *word)
+{
+	size_t		len = strlen(word);
+
+	if (strncmp(*words, word, len) != 0)
+		return false;
+	*words += len;
+	return true;
+}
+
+/* The reverse, but for how it was fitted; false: not one of ours. */
+static bool
+parse_method(const char *words, QcRecipe *recipe)
+{
+	bool		known = take_word(&words, "prior");
+
+	*recipe = (QcRecipe) {.method = QC_MAP_TEMP};
+	for (int i = 0; i < QC_MAP_METHODS && !known; i++)
+		if (take_word(&words, methods[i]))
+		{
+			recipe->method = (QcMethod) i;
+			known = true;
+		}
+	if (take_word(&words, PLUS_MIX))
+		recipe->mix = QC_MIX_FITTED;
+	recipe->coverage = take_word(&words, PLUS_COVERAGE);
+	if (take_word(&words, PLUS_LABELS))
+		recipe->labels = QC_PER_LABEL_SLOPE;
+	return known && *words == '\0';
 }
 
 /*
@@ -65,31 +107,20 @@ qc_calibration_server(const QcTask *task)
 
 /* Of the columns 4 and 5; false: nothing that we would have written. */
 static bool
-read_map(QcCalibration *c)
+read_model(QcCalibration *c)
 {
 	bool		isnull;
 	Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 5, &isnull);
 	ArrayType  *params = DatumGetArrayTypeP(value);
 	int			n = ArrayGetNItems(ARR_NDIM(params), ARR_DIMS(params));
-	bool		known = false;
+	QcRecipe	recipe;
+	double	   *number;
 
-	if (strcmp(c->method, "prior") == 0)
-	{
-		c->map.method = QC_MAP_TEMP;
-		known = true;
-	}
-	for (int i = 0; i < QC_MAP_METHODS && !known; i++)
-		if (strcmp(c->method, methods[i]) == 0)
-		{
-			c->map.method = (QcMethod) i;
-			known = true;
-		}
-	if (!known || n < 1 || ARR_HASNULL(params))
+	if (!parse_method(c->method, &recipe) || n < 1 || ARR_HASNULL(params))
 		return false;
-	c->map.nparams = n;
-	c->map.params = MemoryContextAlloc(c->cxt, sizeof(double) * n);
-	memcpy(c->map.params, ARR_DATA_PTR(params), sizeof(double) * n);
-	return c->map.method != QC_MAP_PAIR && qc_map_valid(&c->map);
+	number = MemoryContextAlloc(c->cxt, sizeof(double) * n);
+	memcpy(number, ARR_DATA_PTR(params), sizeof(double) * n);
+	return recipe.method != QC_MAP_PAIR && qc_model_unpack(&recipe, number, n, &c->model);
 }
 
 static QcCalibration *
@@ -106,7 +137,7 @@ read_row(MemoryContext parent)
 	c->method = qc_own_text_at(0, 4, cxt);
 	c->n = (int) qc_own_int8_at(0, 6, &isnull);
 	c->fitted_at = qc_own_int8_at(0, 7, &isnull);
-	if (!read_map(c))
+	if (!read_model(c))
 		c->stale = MemoryContextStrdup(cxt, "it was not made by this version of the extension");
 	return c;
 }
@@ -129,6 +160,21 @@ compare(QcCalibration *c, const QcTask *task)
 		c->stale = MemoryContextStrdup(c->cxt, why);
 }
 
+/* The labels whose numbers it has. */
+static void
+read_labels(QcCalibration *c, const QcTask *task)
+{
+	MemoryContext old;
+
+	if (c->stale != NULL || c->model.nlabels == 0)
+		return;
+	old = MemoryContextSwitchTo(c->cxt);
+	qc_names_read(task, &c->labels);
+	MemoryContextSwitchTo(old);
+	if (c->labels.n + c->labels.abstains != c->model.nlabels)
+		c->stale = MemoryContextStrdup(c->cxt, "it was fitted to other labels");
+}
+
 QcCalibration *
 qc_calibration_read(const QcTask *task, MemoryContext parent)
 {
@@ -143,7 +189,10 @@ qc_calibration_read(const QcTask *task, MemoryContext parent)
 		c = read_row(parent);
 	qc_own_end(&own);
 	if (c != NULL)
+	{
 		compare(c, task);
+		read_labels(c, task);
+	}
 	return c;
 }
 
@@ -154,11 +203,107 @@ qc_calibration_free(QcCalibration *calibration)
 		MemoryContextDelete(calibration->cxt);
 }
 
-double
-qc_calibrated(const QcCalibration *calibration, const char *source, double raw)
+/* The worker's last rows may have another kind of number. */
+char *
+qc_calibration_outdated(const QcTask *task, const QcCalibration *c)
 {
-	if (calibration == NULL || calibration->stale != NULL || isnan(raw) ||
-		source == NULL || strcmp(source, calibration->source) != 0)
-		return raw;
-	return qc_map_apply(&calibration->map, raw, 0);
+	QcBoardTask place;
+
+	if (c->stale != NULL)
+		return c->stale;
+	if (!qc_board_task_read(MyDatabaseId, task->id, &place) || place.source[0] == '\0' ||
+		strcmp(place.source, c->source) == 0)
+		return NULL;
+	return psprintf("it was fitted to numbers of source %s, and rows come with %s now", c->source, place.source);
+}
+
+const char *
+qc_calibration_state(const QcTask *task)
+{
+	QcCalibration *c = qc_calibration_read(task, CurrentMemoryContext);
+
+	if (c == NULL)
+		return "none";
+	if (qc_calibration_outdated(task, c) != NULL)
+		return "stale";
+	return strcmp(c->method, "prior") == 0 ? "shipped prior" : "calibrated";
+}
+
+/* ---- applying ---- */
+
+bool
+qc_calibration_is_rich(const QcCalibration *c)
+{
+	return c->model.bias != NULL || c->model.coverage != NULL || c->model.shift != NULL;
+}
+
+double
+qc_calibrated(const QcCalibration *c, const QcRawAnswer *raw)
+{
+	QcSaid		said = {raw->confidence, 0, -1, NULL, (float4) raw->coverage};	/* as qwen.result keeps it */
+
+	if (c == NULL || c->stale != NULL || isnan(raw->confidence) ||
+		raw->source == NULL || strcmp(raw->source, c->source) != 0)
+		return raw->confidence;
+	if (c->labels.n > 0 && raw->label != NULL)
+		said.label = qc_names_find(&c->labels, raw->label);
+	if (raw->top != NULL && raw->ntop == c->model.nlabels)
+		said.top = raw->top;
+	return qc_model_apply(&c->model, &said);
+}
+
+/* Of the task that the last row was of, in one execution of a statement. */
+typedef struct QcShownSite
+{
+	int32		task;
+	QcCalibration *calibration; /* or NULL */
+} QcShownSite;
+
+static const QcCalibration *
+site_calibration(FunctionCallInfo fcinfo, int32 id)
+{
+	QcShownSite *site = fcinfo->flinfo->fn_extra;
+	QcTask	   *task;
+
+	if (site != NULL && site->task == id)
+		return site->calibration;
+	if (site == NULL)
+		fcinfo->flinfo->fn_extra = site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(QcShownSite));
+	qc_calibration_free(site->calibration);
+	site->calibration = NULL;
+	site->task = id;
+	task = qc_task_by_id(id);
+	if (task != NULL)
+		site->calibration = qc_calibration_read(task, fcinfo->flinfo->fn_mcxt);
+	return site->calibration;
+}
+
+PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_shown_confidence);
+
+/* For our own statements over qwen.result: task, source, label, confidence, top, coverage. */
+Datum
+qwen_classify_shown_confidence(PG_FUNCTION_ARGS)
+{
+	QcRawAnswer raw = {.coverage = NAN};
+	const QcCalibration *c;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(3))
+		PG_RETURN_NULL();
+	c = site_calibration(fcinfo, PG_GETARG_INT32(0));
+	raw.source = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	raw.label = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
+	raw.confidence = PG_GETARG_FLOAT8(3);
+	if (!PG_ARGISNULL(4))
+	{
+		ArrayType  *top = PG_GETARG_ARRAYTYPE_P(4);
+
+		if (ARR_NDIM(top) == 1 && !ARR_HASNULL(top))
+		{
+			raw.top = (const float4 *) ARR_DATA_PTR(top);
+			raw.ntop = ARR_DIMS(top)[0];
+		}
+	}
+	if (!PG_ARGISNULL(5))
+		raw.coverage = PG_GETARG_FLOAT4(5);
+	PG_RETURN_FLOAT8(qc_calibrated(c, &raw));
 }

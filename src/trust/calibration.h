@@ -17,7 +17,8 @@
 #include "datatype/timestamp.h"
 
 #include "task/task.h"
-#include "trust/stats/map.h"
+#include "trust/names.h"
+#include "trust/stats/model.h"
 
 typedef struct QcCalibration
 {
@@ -27,7 +28,8 @@ typedef struct QcCalibration
 	char	   *server;			/* as qc_calibration_server */
 	char	   *source;			/* qc_source_name */
 	char	   *method;			/* as stored; prior: TEMP without a review */
-	QcMap		map;
+	QcModel		model;
+	QcNames		labels;			/* of the task; none if the confidence alone counts */
 	int			n;				/* reviews */
 	TimestampTz fitted_at;
 } QcCalibration;
@@ -39,16 +41,40 @@ typedef struct QcCalibration
 extern QcCalibration *qc_calibration_read(const QcTask *task, MemoryContext parent);
 extern void qc_calibration_free(QcCalibration *calibration);	/* or NULL */
 
+/* An answer as the server's numbers gave it. */
+typedef struct QcRawAnswer
+{
+	const char *source;
+	const char *label;
+	double		confidence;		/* NaN: none */
+	const float4 *top;			/* of every label in the task's order, or NULL */
+	int			ntop;
+	double		coverage;		/* NaN: not known */
+} QcRawAnswer;
+
 /*
- * What is shown for a raw confidence: itself if there is no calibration, if it
+ * The confidence that is shown: the raw one if there is no calibration, if it
  * is stale, or for another source; NaN for NaN.
  */
-extern double qc_calibrated(const QcCalibration *calibration, const char *source, double raw);
+extern double qc_calibrated(const QcCalibration *calibration, const QcRawAnswer *raw);
+
+/* Does more than the source and the raw confidence count? */
+extern bool qc_calibration_is_rich(const QcCalibration *calibration);
+
+/* SQL for that of a row of qwen.result under an alias; for the extension's owner. */
+#define QC_SHOWN_SQL(r) \
+	"qwen.shown_confidence(" r ".task, " r ".source, " r ".label, " r ".confidence, " r ".top, " r ".coverage)"
 
 /* The server that the task's owner uses, with its option model; "" if that is not one. */
 extern char *qc_calibration_server(const QcTask *task);
 
-/* The names of methods as they are stored. */
-extern const char *qc_calibration_method(QcMethod method, bool calibrated);
+/* It says nothing of the rows that come now: why, or NULL. */
+extern char *qc_calibration_outdated(const QcTask *task, const QcCalibration *calibration);
+
+/* In a word or two: none, stale, shipped prior, calibrated. */
+extern const char *qc_calibration_state(const QcTask *task);
+
+/* What a recipe is stored as: "platt+mix+labels"; palloc'ed. */
+extern char *qc_calibration_method(const QcRecipe *recipe, bool calibrated);
 
 #endif							/* QC_CALIBRATION_H */

@@ -289,35 +289,32 @@ take_steps(QcPromise *promise, const QcCertificate *walk)
 /* ---- applying ---- */
 
 static void
-write_accept_above(const QcTask *task, double accept_above)
+write_accept_above(const QcTask *task)
 {
 	QcOwn		own;
 
 	qc_own_begin(&own);
 	qc_own_int4(&own, task->id);
-	qc_own_float8s(&own, &accept_above, 1);
-	qc_own_run(&own, "UPDATE qwen.task SET accept_above = $2[1] WHERE id = $1", SPI_OK_UPDATE);
+	qc_own_run(&own, "UPDATE qwen.task SET accept_above = NULL WHERE id = $1", SPI_OK_UPDATE);
 	qc_own_end(&own);
 	qc_board_config_changes();
 }
 
 static void
-apply(QcTask *task, const QcPromise *promise, const QcCalibration *calibration)
+apply(QcTask *task, const QcPromise *promise)
 {
-	double		accept_above = qc_promise_accept_above(promise, calibration);
+	bool		already = qc_task_accepts_certified(task);
 
 	if (promise->state != QC_CERTIFIED)
 		ereport(NOTICE,
-				(errmsg("accept_above of task \"%s\" stays at %g: no threshold is certified",
-						task->name, task->accept_above)));
-	else if (task->accept_above != accept_above)
-	{
-		write_accept_above(task, accept_above);
-		ereport(NOTICE,
-				(errmsg("accept_above of task \"%s\" is %g now, it was %g",
-						task->name, accept_above, task->accept_above)));
-		task->accept_above = accept_above;
-	}
+				(errmsg("accept_above of task \"%s\" stays at %s: no threshold is certified",
+						task->name, already ? "'certified'" : psprintf("%g", task->accept_above))));
+	if (promise->state != QC_CERTIFIED || already)
+		return;
+	write_accept_above(task);
+	ereport(NOTICE,
+			(errmsg("accept_above of task \"%s\" is 'certified' now, it was %g", task->name, task->accept_above)));
+	task->accept_above = NAN;
 }
 
 /* ---- qwen.certify ---- */
@@ -393,7 +390,7 @@ qwen_classify_certify(PG_FUNCTION_ARGS)
 
 	calibration = qc_calibration_read(task, CurrentMemoryContext);
 	if (ask.apply)
-		apply(task, promise, calibration);
+		apply(task, promise);
 	qc_rows_begin(&rows, fcinfo);
 	qc_certify_tell(&rows, task, promise, &audits, &walk, calibration);
 	return (Datum) 0;

@@ -76,14 +76,6 @@ extern void qc_promise_audits(const QcTask *task, const QcPromise *promise, QcAu
 extern void qc_promise_walk(const QcPromise *promise, const QcAudits *audits, QcCertificate *out);
 
 /*
- * The accept_above that keeps no row below the threshold, whatever the
- * calibration shows of it.
- */
-struct QcCalibration;
-extern double qc_promise_accept_above(const QcPromise *promise,
-									  const struct QcCalibration *calibration);
-
-/*
  * What audits say since it was certified; an alarm suspends it.  The caller
  * settled the reviews and holds the row; true: it changed and is to be written.
  */

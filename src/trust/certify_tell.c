@@ -139,24 +139,43 @@ put_promise(const QcTelling *t)
 		"as few errors (target => 'accepted' tests that)" : "; anything of the rows below the threshold");
 }
 
+static bool
+is_active(const QcCalibration *c)
+{
+	return c != NULL && c->stale == NULL;
+}
+
 static void
 put_threshold(const QcTelling *t)
 {
 	const QcPromise *p = t->promise;
-	double		shown;
+	QcRawAnswer raw = {.source = p->source,.confidence = p->threshold,.coverage = NAN};
 
 	if (p->state != QC_CERTIFIED)
 		return;
-	shown = qc_calibrated(t->calibration, p->source, p->threshold);
-	if (t->calibration != NULL && t->calibration->stale == NULL)
-		put(t, "threshold", "%.4f calibrated (raw %.4f)", shown, p->threshold);
-	else
+	if (!is_active(t->calibration))
 		put(t, "threshold", "%.4f raw; no calibration is active", p->threshold);
+	else if (qc_calibration_is_rich(t->calibration))
+		put(t, "threshold", "%.4f raw, as in qwen.result; what a row shows depends on its label, too", p->threshold);
+	else
+		put(t, "threshold", "%.4f calibrated (raw %.4f)", qc_calibrated(t->calibration, &raw), p->threshold);
 	put(t, "rows kept", "%.1f %% (" INT64_FORMAT " of " INT64_FORMAT ") are at or above the threshold",
 		100.0 * (double) (t->total - t->below) / (double) Max(t->total, 1), t->total - t->below, t->total);
-	if (t->task->accept_above != qc_promise_accept_above(p, t->calibration))
-		put(t, "accept_above", "%g now; to set it to the threshold:\nSELECT * FROM qwen.certify(%s, apply => true);",
-			t->task->accept_above, quote_literal_cstr(t->task->name));
+}
+
+/* Which rows people are spared, whatever is promised. */
+static void
+put_accept_above(const QcTelling *t)
+{
+	char	   *name = quote_literal_cstr(t->task->name);
+
+	if (!qc_task_accepts_certified(t->task))
+		put(t, "accept_above", "%g now; to leave it to the certificate:\nSELECT qwen.alter_task(%s, accept_above => 'certified');",
+			t->task->accept_above, name);
+	else if (t->promise->state == QC_CERTIFIED)
+		put(t, "accept_above", "certified: qwen.review leaves out the rows at or above the threshold");
+	else
+		put(t, "accept_above", "certified: nothing is, so no label is accepted by itself and qwen.review shows every row");
 }
 
 static void
@@ -240,6 +259,7 @@ qc_certify_tell(QcRows *rows, const QcTask *task, const QcPromise *promise,
 	put_state(&t);
 	put_promise(&t);
 	put_threshold(&t);
+	put_accept_above(&t);
 	put_audits(&t);
 	put_next(&t);
 	put_to_do(&t);

@@ -179,7 +179,7 @@ qwen_classify_export(PG_FUNCTION_ARGS)
 	qc_rows_begin(&out, fcinfo);
 	qc_reviews_check_kept(task);
 	qc_reviews_check_reader(task, target);
-	qc_reviews_labels(task, &labels);
+	qc_names_read(task, &labels);
 	cxt = AllocSetContextCreate(keep, "qwen_classify export", ALLOCSET_DEFAULT_SIZES);
 	while (more)
 	{

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "common/board.h"
 #include "queue/own.h"
 #include "trust/alert.h"
 #include "trust/calibration.h"
@@ -117,11 +118,33 @@ qc_promise_read(const QcTask *task, bool skip)
 /* A time that is not there is 0. */
 #define QC_TIME(n) "nullif($12[" #n "], '2000-01-01 00:00:00+00'::pg_catalog.timestamptz)"
 
+/* Does it accept the same rows as what is stored? */
+static bool
+accepts_as_stored(const QcTask *task, const QcPromise *promise)
+{
+	QcOwn		own;
+	bool		same;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_int4(&own, promise->version);
+	qc_own_text(&own, promise->source);
+	qc_own_text(&own, qc_promise_state_name(promise->state));
+	qc_own_float8(&own, promise->threshold);
+	qc_own_run(&own, "SELECT FROM qwen.certificate WHERE task = $1 AND version = $2 AND source = $3 "
+			   "AND state = $4 AND threshold IS NOT DISTINCT FROM $5", SPI_OK_SELECT);
+	same = SPI_processed > 0;
+	qc_own_end(&own);
+	return same;
+}
+
 void
 qc_promise_write(const QcTask *task, const QcPromise *promise)
 {
 	QcOwn		own;
 
+	if (qc_task_accepts_certified(task) && !accepts_as_stored(task, promise))
+		qc_board_config_changes();	/* the worker counts by it */
 	qc_own_begin(&own);
 	qc_own_int4(&own, task->id);
 	qc_own_int4(&own, promise->version);
@@ -210,22 +233,6 @@ qc_promise_walk(const QcPromise *promise, const QcAudits *audits, QcCertificate 
 	}
 }
 
-/*
- * A column of type real holds the threshold's own rows a little below it.  Where
- * the map is level rows below the threshold look like it: they are left out, and
- * it with them.
- */
-double
-qc_promise_accept_above(const QcPromise *promise, const QcCalibration *calibration)
-{
-	double		shown = qc_calibrated(calibration, promise->source, promise->threshold);
-	double		below = qc_calibrated(calibration, promise->source, promise->threshold * (1 - 1e-9));
-
-	if (below >= shown)
-		return Min((double) nextafterf((float) shown, 2), 1);
-	return Min(shown, (double) (float) shown);
-}
-
 /* ---- harm ---- */
 
 static int
@@ -248,9 +255,10 @@ suspend(const QcTask *task, QcPromise *promise, int n, int bad)
 			 psprintf("of %d audits answered since its labels were certified %d were wrong at or above the "
 					  "threshold, more than %g %% promise: the certificate is suspended",
 					  n, bad, promise->max_error * 100),
-			 psprintf("Have people look at every row: SELECT qwen.alter_task(%s, accept_above => 1). Then begin "
-					  "anew: SELECT * FROM qwen.audit(%s, 50), SELECT * FROM qwen.certify(%s, again => true).",
-					  name, name, name),
+			 psprintf("%s Then begin anew: SELECT * FROM qwen.audit(%s, 50), SELECT * FROM qwen.certify(%s, again => true).",
+					  qc_task_accepts_certified(task) ? "qwen.review shows every row now: have people look at them." :
+					  psprintf("Have people look at every row: SELECT qwen.alter_task(%s, accept_above => 'certified').", name),
+					  name, name),
 			 psprintf("{\"audits\": %d, \"wrong\": %d, \"max_error\": %.17g, \"evidence\": %.17g}",
 					  n, bad, promise->max_error, qc_harm_mean(&promise->harm)));
 }

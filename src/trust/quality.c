@@ -27,6 +27,7 @@
 #include "queue/batch.h"
 #include "queue/own.h"
 #include "queue/read.h"
+#include "trust/answered.h"
 #include "trust/quality.h"
 
 #define AT_ONCE		500			/* rows of the gold query, and of the table */
@@ -346,7 +347,9 @@ take_answer(QcGold *gold, uint64 i)
 	if (row->machine >= 0 && !isnull)
 		row->raw = DatumGetFloat8(confidence);
 	/* a call does not tell its source: it is the one that the worker had from this server */
-	row->shown = gold->calibration ? qc_calibrated(gold->calibration, gold->calibration->source, row->raw) : row->raw;
+	row->shown = gold->calibration == NULL ? row->raw :
+		qc_calibrated(gold->calibration, &(QcRawAnswer) {.source = gold->calibration->source,.label = label,
+														 .confidence = row->raw,.coverage = NAN});
 }
 
 /* One query for all: the prefetch node keeps many requests under way. */
@@ -414,6 +417,7 @@ take_audit(QcGold *gold, uint64 i, QcGoldRow *row, MemoryContext cxt)
 	char	   *human = qc_own_text_at(i, 1, cxt);
 	char	   *machine = qc_own_text_at(i, 2, cxt);
 	char	   *source = qc_own_text_at(i, 4, cxt);
+	float4	   *top = qc_top_at(i, 5, cxt, gold->labels.n + gold->labels.abstains);
 	bool		isnull;
 	Datum		raw = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 3, &isnull);
 
@@ -421,7 +425,8 @@ take_audit(QcGold *gold, uint64 i, QcGoldRow *row, MemoryContext cxt)
 	row->human = qc_names_find(&gold->labels, human);
 	row->machine = qc_names_find(&gold->labels, machine);
 	row->raw = isnull ? NAN : DatumGetFloat8(raw);
-	row->shown = qc_calibrated(gold->calibration, source, row->raw);
+	row->shown = qc_calibrated(gold->calibration, &(QcRawAnswer) {source, machine, row->raw, top,
+																 top ? gold->labels.n + gold->labels.abstains : 0, qc_own_float8_at(i, 6)});
 	if (row->human >= 0 && row->machine >= 0)
 		gold->n++;
 	else
@@ -438,7 +443,7 @@ by_audits(QcGold *gold)
 	qc_own_begin(&own);
 	qc_own_int4(&own, gold->task->id);
 	qc_own_int4(&own, gold->task->version);
-	qc_own_run(&own, "SELECT human, label, confidence, source FROM qwen.review_row WHERE task = $1 "
+	qc_own_run(&own, "SELECT human, label, confidence, source, top, coverage::pg_catalog.float8 FROM qwen.review_row WHERE task = $1 "
 			   "AND version = $2 AND role = 'audit' AND human IS NOT NULL ORDER BY k, kx", SPI_OK_SELECT);
 	gold->audits = true;
 	gold->row = MemoryContextAllocHuge(cxt, sizeof(QcGoldRow) * (SPI_processed + 1));
@@ -475,7 +480,7 @@ qwen_classify_quality(PG_FUNCTION_ARGS)
 	if (!qc_task_visible(task))
 		qc_task_check_owner(task);
 	qc_rows_begin(&rows, fcinfo);
-	qc_reviews_labels(task, &gold.labels);
+	qc_names_read(task, &gold.labels);
 	gold.calibration = applied_calibration(task);
 	if (PG_ARGISNULL(1))
 		by_audits(&gold);

@@ -55,20 +55,20 @@ typedef struct QcRewrite
 
 /* ---- our tables ---- */
 
-/* Of the columns k, kx, text_hash, label, confidence. */
+#define COLUMNS	"t.k, t.kx, t.text_hash, t.label, " QC_SHOWN_SQL("t")
+
+/* Of these. */
 static void
 fill(const QcRewrite *rw, QcItem *item, uint64 row)
 {
 	bool		isnull;
 	char	   *kx = qc_own_text_at(row, 2, rw->batch_cxt);
-	Datum		raw = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 5, &isnull);
 
 	item->k = qc_own_int8_at(row, 1, &isnull);
 	item->kx = kx != NULL && kx[0] != '\0' ? kx : NULL;
 	item->hash = qc_own_int8_at(row, 3, &isnull);
 	item->label = qc_own_text_at(row, 4, rw->batch_cxt);
-	item->confidence = DatumGetFloat8(raw);
-	item->shown = qc_calibrated(rw->calibration, rw->calibration->source, item->confidence);
+	item->shown = qc_own_float8_at(row, 5);
 }
 
 static int
@@ -84,9 +84,9 @@ read_batch(const QcRewrite *rw, QcItem *items)
 	qc_own_int8(&own, rw->k);
 	qc_own_text(&own, rw->kx);
 	qc_own_int8(&own, AT_ONCE);
-	qc_own_run(&own, psprintf("SELECT k, kx, text_hash, label, confidence FROM qwen.result "
-							  "WHERE task = $1 AND version = $2 AND state = 'labelled' AND source = $3 AND confidence IS NOT NULL%s "
-							  "ORDER BY k, kx LIMIT $6", rw->kx ? " AND (k, kx) > ($4, $5)" : ""), SPI_OK_SELECT);
+	qc_own_run(&own, psprintf("SELECT " COLUMNS " FROM qwen.result AS t "
+							  "WHERE t.task = $1 AND t.version = $2 AND t.state = 'labelled' AND t.source = $3 AND t.confidence IS NOT NULL%s "
+							  "ORDER BY t.k, t.kx LIMIT $6", rw->kx ? " AND (t.k, t.kx) > ($4, $5)" : ""), SPI_OK_SELECT);
 	n = (int) SPI_processed;
 	for (int i = 0; i < n; i++)
 		fill(rw, &items[i], i);
@@ -106,7 +106,7 @@ read_held(const QcRewrite *rw, QcItem **held, int nheld, QcItem *items)
 	qc_own_keys(&own, held, nheld);
 	qc_own_int4(&own, rw->version);
 	qc_own_text(&own, rw->calibration->source);
-	qc_own_run(&own, "SELECT t.k, t.kx, t.text_hash, t.label, t.confidence FROM qwen.result AS t "
+	qc_own_run(&own, "SELECT " COLUMNS " FROM qwen.result AS t "
 			   "JOIN unnest($2, $3, $4) AS r(i, k, kx) ON t.k = r.k AND t.kx = r.kx "
 			   "WHERE t.task = $1 AND t.version = $5 AND t.state = 'labelled' AND t.source = $6 AND t.confidence IS NOT NULL "
 			   "ORDER BY t.k, t.kx", SPI_OK_SELECT);

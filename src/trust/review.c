@@ -21,6 +21,7 @@
 
 #include "queue/own.h"
 #include "queue/rows.h"
+#include "trust/acceptance.h"
 #include "trust/calibration.h"
 #include "trust/reviews.h"
 #include "trust/similar.h"
@@ -36,9 +37,10 @@ typedef struct QcReview
 	const QcTask *task;
 	const QcTarget *target;
 	QcNames		labels;
-	double		above;			/* a confidence from here on needs nobody */
+	QcAcceptance acceptance;	/* which labels need nobody */
 	QcCalibration *calibration; /* or NULL */
 	double		raw_above;		/* the same before it was calibrated */
+	bool		rich;			/* no such number: more counts than the raw one */
 	int			n;				/* rows that were asked for */
 	QcSimilar	seen;
 	QcAsked   **row;			/* that are shown */
@@ -55,6 +57,9 @@ typedef struct QcReview
 #define NOT_ASKED \
 	" AND NOT EXISTS (SELECT FROM qwen.review_row AS v WHERE v.task = r.task AND v.k = r.k AND v.kx = r.kx " \
 	"AND (v.text_hash = r.text_hash OR v.role = 'audit'))"
+#define SHOWN	QC_SHOWN_SQL("r")
+#define RICH_UNSURE	" AND (" SHOWN " < $2 OR r.confidence IS NULL OR r.state = 'undecided')"
+#define RICH_AROUND	" AND r.state = 'labelled' AND " SHOWN " >= $2 - $3 AND " SHOWN " < $2 + $3"
 #define ABOVE	"(CASE WHEN r.source = $4 THEN $5 ELSE $2 END)"
 #define UNSURE	" AND (r.confidence < " ABOVE " OR r.confidence IS NULL OR r.state = 'undecided')"
 #define AROUND	" AND r.state = 'labelled' AND r.confidence >= " ABOVE " - $3 AND r.confidence < " ABOVE " + $3"
@@ -64,42 +69,29 @@ typedef struct QcReview
 	"CROSS JOIN LATERAL (SELECT coalesce(pg_catalog.max(x) - (pg_catalog.array_agg(x ORDER BY x DESC))[2], " \
 	"r.confidence) AS margin FROM unnest(r.top) AS x) AS m "
 
-/* What a certificate promises something for; false: none stands. */
-static bool
-certified_threshold(const QcTask *task, double *threshold)
-{
-	QcOwn		own;
-	bool		stands;
-
-	qc_own_begin(&own);
-	qc_own_int4(&own, task->id);
-	qc_own_int4(&own, task->version);
-	qc_own_run(&own, "SELECT threshold FROM qwen.certificate WHERE task = $1 AND version = $2 "
-			   "AND state = 'certified' AND threshold IS NOT NULL", SPI_OK_SELECT);
-	stands = SPI_processed > 0;
-	if (stands)
-		*threshold = qc_own_float8_at(0, 1);
-	qc_own_end(&own);
-	return stands;
-}
-
 /*
  * The least of the server's numbers that is shown as that much.  A calibration
  * never turns two numbers round, so halving finds it; beyond 1: none.
  */
+static double
+shown_for(const QcCalibration *calibration, double raw)
+{
+	return qc_calibrated(calibration, &(QcRawAnswer) {.source = calibration->source,.confidence = raw,.coverage = NAN});
+}
+
 static double
 raw_threshold(const QcCalibration *calibration, double above)
 {
 	double		low = 0;
 	double		high = 1;
 
-	if (qc_calibrated(calibration, calibration->source, 1) < above)
+	if (shown_for(calibration, 1) < above)
 		return 2;
 	for (int i = 0; i < 50; i++)
 	{
 		double		middle = (low + high) / 2;
 
-		if (qc_calibrated(calibration, calibration->source, middle) < above)
+		if (shown_for(calibration, middle) < above)
 			low = middle;
 		else
 			high = middle;
@@ -107,31 +99,49 @@ raw_threshold(const QcCalibration *calibration, double above)
 	return high;
 }
 
-/* A certificate speaks of the server's numbers, the task of what is shown. */
+/*
+ * A certificate speaks of the server's numbers, a number that somebody set of
+ * what is shown.
+ */
 static void
 find_threshold(QcReview *review)
 {
 	QcCalibration *calibration;
 
-	review->above = review->task->accept_above;
-	if (certified_threshold(review->task, &review->above))
+	review->acceptance = qc_acceptance_read(review->task);
+	if (review->acceptance.certified)
 		return;
 	calibration = qc_calibration_read(review->task, CurrentMemoryContext);
 	if (calibration == NULL || calibration->stale != NULL)
 		return;
 	review->calibration = calibration;
-	review->raw_above = raw_threshold(calibration, review->above);
+	review->rich = qc_calibration_is_rich(calibration);
+	review->raw_above = review->rich ? 0 : raw_threshold(calibration, review->acceptance.above);
 }
 
 static void
 begin_query(const QcReview *review, QcOwn *own)
 {
+	const QcAcceptance *a = &review->acceptance;
+
 	qc_own_begin(own);
 	qc_own_int4(own, review->task->id);
-	qc_own_float8(own, review->above);
+	qc_own_float8(own, a->certified ? QC_ACCEPT_NONE : a->above);
 	qc_own_float8(own, NEAR);
-	qc_own_text(own, review->calibration ? review->calibration->source : NULL);
-	qc_own_float8(own, review->raw_above);
+	qc_own_text(own, review->calibration ? review->calibration->source : a->source);
+	qc_own_float8(own, review->calibration ? review->raw_above : a->above);
+}
+
+static const char *
+unsure(const QcReview *review)
+{
+	return review->rich ? RICH_UNSURE : UNSURE;
+}
+
+static const char *
+around(const QcReview *review)
+{
+	return review->rich ? RICH_AROUND : AROUND;
 }
 
 static int64
@@ -152,15 +162,15 @@ count_rows(const QcReview *review, const char *condition)
  * Rows near the threshold, those first whose labels are nearest to each other:
  * enough of each label, since one label may have nearly all of them.
  */
-static const char active_sql[] =
-"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM (SELECT r.*, m.margin, pg_catalog.row_number() OVER "
-"(PARTITION BY r.label ORDER BY m.margin, r.k, r.kx) AS nth FROM qwen.result AS r " MARGIN
-"WHERE " UNTOUCHED AROUND NOT_ASKED ") AS r WHERE r.nth <= $6 ORDER BY r.margin, r.k, r.kx LIMIT $7";
+#define ACTIVE_SQL \
+	"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM (SELECT r.*, m.margin, pg_catalog.row_number() OVER " \
+	"(PARTITION BY r.label ORDER BY m.margin, r.k, r.kx) AS nth FROM qwen.result AS r " MARGIN \
+	"WHERE " UNTOUCHED "%s" NOT_ASKED ") AS r WHERE r.nth <= $6 ORDER BY r.margin, r.k, r.kx LIMIT $7"
 
 /* The least sure, a page at a time. */
-static const char queue_sql[] =
-"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM qwen.result AS r WHERE " UNTOUCHED UNSURE NOT_ASKED
-" ORDER BY r.confidence, r.k, r.kx LIMIT $6 OFFSET $7";
+#define QUEUE_SQL \
+	"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM qwen.result AS r WHERE " UNTOUCHED "%s" NOT_ASKED \
+	" ORDER BY %s, r.k, r.kx LIMIT $6 OFFSET $7"
 
 static QcAsked *
 read_page(const QcReview *review, bool active, int page, int size, int *n)
@@ -172,7 +182,8 @@ read_page(const QcReview *review, bool active, int page, int size, int *n)
 	begin_query(review, &own);
 	qc_own_int8(&own, size);
 	qc_own_int8(&own, active ? MOST_ACTIVE : (int64) page * size);
-	qc_own_run_once(&own, active ? active_sql : queue_sql, SPI_OK_SELECT);
+	qc_own_run_once(&own, active ? psprintf(ACTIVE_SQL, around(review)) :
+					psprintf(QUEUE_SQL, unsure(review), review->rich ? SHOWN : "r.confidence"), SPI_OK_SELECT);
 	asked = qc_asked_read(cxt, n);
 	qc_own_end(&own);
 	return asked;
@@ -216,7 +227,7 @@ draw(QcReview *review, bool active, int wanted)
 	int			a_label = active ? Max(1, (wanted + 2) / 3) : wanted;
 	int			size = 5 * wanted + 50;
 	int			n = size;
-	int64		all = wanted > 0 ? count_rows(review, active ? AROUND : UNSURE) : 0;
+	int64		all = wanted > 0 ? count_rows(review, active ? around(review) : unsure(review)) : 0;
 
 	for (int page = 0; page < (active ? 1 : PAGES) && n == size && review->rows < until; page++)
 	{
@@ -299,22 +310,26 @@ clipped(const char *text)
 	return len < whole ? psprintf("%s...", s) : s;
 }
 
+static double
+calibrated(const QcReview *review, const QcAsked *asked)
+{
+	return qc_calibrated(review->calibration, &(QcRawAnswer) {asked->source, asked->label, asked->confidence,
+															  asked->top, asked->ntop, asked->coverage});
+}
+
 /* What stands in the row, or would. */
 static double
 shown_confidence(const QcReview *review, const QcAsked *asked)
 {
 	if (asked->item.old_confidence)
 		return strtod(asked->item.old_confidence, NULL);
-	return qc_calibrated(review->calibration, asked->source, asked->confidence);
+	return calibrated(review, asked);
 }
 
 static bool
 is_unsure(const QcReview *review, const QcAsked *asked)
 {
-	bool		calibrated = review->calibration != NULL &&
-		strcmp(review->calibration->source, asked->source) == 0;
-
-	return asked->confidence < (calibrated ? review->raw_above : review->above);
+	return !qc_accepted(&review->acceptance, asked->source, asked->confidence, calibrated(review, asked));
 }
 
 static char *
@@ -329,9 +344,9 @@ why(const QcReview *review, const QcAsked *asked, int second)
 	if (second >= 0 && asked->top[second] >= asked->top[own] / 2)
 		return psprintf("%.2f against %.2f for %s", asked->top[own], asked->top[second],
 						review->labels.name[second]);
-	if (is_unsure(review, asked))
-		return psprintf("below %.2f", review->above);
-	return psprintf("near %.2f", review->above);
+	if (review->acceptance.above >= QC_ACCEPT_NONE)
+		return pstrdup("nothing is certified");
+	return psprintf("%s %.2f", is_unsure(review, asked) ? "below" : "near", review->acceptance.above);
 }
 
 static void
@@ -395,7 +410,7 @@ qwen_classify_review(PG_FUNCTION_ARGS)
 	qc_reviews_check_reviewer(task, review.target);
 	qc_reviews_begin_draw(task, "qwen.review()");
 	qc_reviews_settle(task);
-	qc_reviews_labels(task, &review.labels);
+	qc_names_read(task, &review.labels);
 	find_threshold(&review);
 	qc_similar_begin(&review.seen);
 

@@ -22,7 +22,6 @@
 
 #include "queue/own.h"
 #include "queue/void.h"
-#include "task/prompts.h"
 #include "trust/reviews.h"
 
 #define MOST	1000			/* rows that one call shows */
@@ -61,7 +60,7 @@ follow_machine(const QcTask *task)
 {
 	run_for_task(task,
 				 "UPDATE qwen.review_row AS v SET version = r.version, label = r.label, confidence = r.confidence, "
-				 "coverage = r.coverage, source = r.source, "
+				 "coverage = r.coverage, source = r.source, top = r.top, "
 				 "drawn_at = CASE WHEN v.version = r.version THEN v.drawn_at ELSE pg_catalog.now() END "
 				 "FROM qwen.result AS r WHERE v.task = $1 AND v.role = 'audit' AND v.human IS NULL "
 				 "AND r.task = v.task AND r.k = v.k AND r.kx = v.kx AND r.text_hash = v.text_hash "
@@ -256,28 +255,4 @@ qc_reviews_key(FunctionCallInfo fcinfo, int arg, const QcTask *task,
 		parse_key(task, target, psprintf(INT64_FORMAT, PG_GETARG_INT64(arg)), item);
 	else
 		parse_key(task, target, text_to_cstring(PG_GETARG_TEXT_PP(arg)), item);
-}
-
-/* ---- the task's labels ---- */
-
-void
-qc_reviews_labels(const QcTask *task, QcNames *labels)
-{
-	QcSitePrompt *site = NULL;
-
-	(void) qc_task_prompt(&site, CurrentMemoryContext, task, false);
-	labels->n = qc_labels_own(site->prompt->labels);
-	labels->abstains = site->prompt->labels->abstains;
-	labels->name = palloc(sizeof(char *) * labels->n);
-	for (int i = 0; i < labels->n; i++)
-		labels->name[i] = text_to_cstring(site->label[i]);
-}
-
-int
-qc_names_find(const QcNames *labels, const char *name)
-{
-	for (int i = 0; i < labels->n; i++)
-		if (strcmp(labels->name[i], name) == 0)
-			return i;
-	return -1;
 }

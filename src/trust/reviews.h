@@ -17,6 +17,7 @@
 #include "fmgr.h"
 
 #include "queue/entry.h"
+#include "trust/names.h"
 
 /*
  * Copy answers that came as plain UPDATEs into qwen.review_row; drop unanswered
@@ -47,18 +48,6 @@ extern void qc_reviews_key(FunctionCallInfo fcinfo, int arg, const QcTask *task,
 
 /* The current user's name. */
 extern const char *qc_reviews_role(void);
-
-/* ---- the task's labels ---- */
-
-typedef struct QcNames
-{
-	int			n;
-	char	  **name;			/* in the task's order */
-	bool		abstains;		/* of a row's probabilities one more is that none fits */
-} QcNames;
-
-extern void qc_reviews_labels(const QcTask *task, QcNames *labels);
-extern int	qc_names_find(const QcNames *labels, const char *name);	/* -1: none */
 
 /* ---- rows that are asked about ---- */
 

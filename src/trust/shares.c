@@ -334,7 +334,7 @@ put_all(QcRows *rows, const QcTask *task, QcCells *cells)
 	int64		audits = 0;
 	int			from = 0;
 
-	qc_reviews_labels(task, &labels);
+	qc_names_read(task, &labels);
 	qsort(cells->cell, cells->n, sizeof(QcCell), by_bucket);
 	for (int i = 1; i <= cells->n; i++)
 		if (i == cells->n || by_bucket(&cells->cell[from], &cells->cell[i]) != 0)

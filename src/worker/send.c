@@ -308,15 +308,16 @@ take_verdict(QcFlight *flight, const QcVerdict *verdict, bool cut)
 	item->confidence = verdict->confidence;
 	item->reason = verdict->reason ? qc_utf8_to_server(verdict->reason) : NULL;
 	item->source = qc_source_name(verdict->source);
-	item->shown = item->undecided ? item->confidence :
-		qc_calibrated(work->calibration, item->source, item->confidence);
 	item->coverage = verdict->coverage;
 	item->verbal = verdict->source == QC_SOURCE_VOTE ? verdict->verbal : NAN;
-	if (work->task->keep && verdict->posterior != NULL)
+	if ((work->task->keep || work->calibration != NULL) && verdict->posterior != NULL)
 	{
 		item->top = copy_top(verdict, flight->batch->cxt);
 		item->ntop = verdict->nlabels;
 	}
+	item->shown = item->undecided ? item->confidence :
+		qc_calibrated(work->calibration, &(QcRawAnswer) {item->source, item->label, item->confidence,
+													  item->top, item->ntop, item->coverage});
 	MemoryContextSwitchTo(old);
 	if (cut)
 		work->cut++;

@@ -48,7 +48,8 @@ qc_show_written(QcWork *work, const QcItem *item)
 	work->done++;
 	work->drifting++;
 	work->source = item->source;
-	if (item->undecided || (!isnan(item->shown) && item->shown < work->task->accept_above))
+	if (item->undecided ||
+		(!isnan(item->shown) && !qc_accepted(&work->acceptance, item->source, item->confidence, item->shown)))
 		work->undecided++;
 }
 

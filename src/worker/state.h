@@ -31,6 +31,7 @@
 #include "queue/read.h"
 #include "queue/write.h"
 #include "task/prompts.h"
+#include "trust/acceptance.h"
 #include "trust/calibration.h"
 #include "worker/worker.h"
 
@@ -131,6 +132,7 @@ typedef struct QcWork
 	QcEndpoint *endpoint;		/* pinned; NULL: none yet */
 	QcSitePrompt *prompt;
 	QcCalibration *calibration; /* NULL: none */
+	QcAcceptance acceptance;	/* its source: below the task's context */
 	QcBudget	budget;
 
 	QcReady		live;

@@ -151,10 +151,14 @@ forget_work(QcWork *work)
 	MemoryContextDelete(work->cxt);
 }
 
-/* In a transaction: its map as it is now. */
+/* In a transaction: its map, and what it accepts, as they are now. */
 static void
 take_calibration(QcWork *work)
 {
+	MemoryContext old = MemoryContextSwitchTo(work->task->cxt);
+
+	work->acceptance = qc_acceptance_read(work->task);
+	MemoryContextSwitchTo(old);
 	qc_calibration_free(work->calibration);
 	work->calibration = NULL;
 	work->calibration = qc_calibration_read(work->task, work->cxt);

@@ -111,13 +111,21 @@ sql("DELETE FROM qwen.review_row WHERE task = $tempered",
 	"INSERT INTO qwen.certificate (task, version, source, target, max_error, risk, sequence, thresholds, certified, threshold, harm, state)
 	VALUES ($tempered, 1, 'logprob_masked', 'accepted', 0.05, 0.1, 1, '{0.9}', 1, 0.9, '{}', 'certified')",
 	"SELECT * FROM qwen.review('tempered', 1000)");
+is(sql("SELECT count(*) FROM qwen.review_row WHERE task = $tempered AND role = 'queue' AND confidence > 0.8450"), '0',
+	'a certificate says nothing as long as accept_above is a number');
+sql("DELETE FROM qwen.review_row WHERE task = $tempered", "SELECT qwen.alter_task('tempered', accept_above => 'certified')",
+	"SELECT * FROM qwen.review('tempered', 1000)");
 is(sql("SELECT count(*) FROM qwen.result r WHERE task = $tempered AND confidence < 0.9
 	AND NOT EXISTS (SELECT FROM qwen.review_row v WHERE v.task = $tempered AND v.k = r.k)"), '0',
-	'a certificate that stands says from where on nobody is asked');
+	'"certified": the certificate\'s threshold says from where on nobody is asked');
+is(sql("SELECT count(*) FROM qwen.review_row WHERE task = $tempered AND role = 'queue' AND confidence >= 0.9"), '0', 'and nobody is');
+is(sql("SELECT accept_above FROM qwen.progress WHERE task = 'tempered'"), 'certified: 0.9000', 'progress says where it is');
 sql("DELETE FROM qwen.review_row WHERE task = $tempered", "UPDATE qwen.certificate SET state = 'suspended' WHERE task = $tempered",
 	"SELECT * FROM qwen.review('tempered', 1000)");
-is(sql("SELECT count(*) FROM qwen.review_row WHERE task = $tempered AND role = 'queue' AND confidence > 0.8450"), '0',
-	'one that is suspended says nothing');
+is(sql("SELECT count(*) FROM qwen.review_row WHERE task = $tempered AND role = 'queue'"), '200',
+	'while it is suspended every row is shown');
+like(sql("SELECT string_agg(DISTINCT why, ',') FROM qwen.review('tempered', 1000)"), qr/nothing is certified/, 'and says why');
+is(sql("SELECT accept_above FROM qwen.progress WHERE task = 'tempered'"), 'certified: nothing', 'so does progress');
 
 # ---- answers ----
 

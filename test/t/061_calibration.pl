@@ -39,8 +39,8 @@ sub review
 
 	$node->safe_psql('postgres', <<"SQL");
 INSERT INTO qwen.review_row (task, k, kx, text_hash, role, prob, version, label, confidence,
-	coverage, source, human, reviewer, reviewed_at)
-SELECT task, k, kx, text_hash, '$role', $prob, r.version, r.label, confidence, coverage, r.source,
+	coverage, source, top, human, reviewer, reviewed_at)
+SELECT task, k, kx, text_hash, '$role', $prob, r.version, r.label, confidence, coverage, r.source, top,
 	CASE WHEN abs(hashint8extended(k, 7) % 100000) / 1e5 < 1 / (1 + ((1 - confidence) / confidence) ^ $slope)
 		THEN r.label ELSE (SELECT l FROM unnest($labels) l WHERE l <> r.label LIMIT 1) END, 'anna', now()
 FROM qwen.result r JOIN qwen.task t ON t.id = r.task
@@ -58,6 +58,8 @@ sub item
 
 sub fitted { return value($node, "SELECT c.$_[1] FROM qwen.calibration c JOIN qwen.task t ON t.id = c.task WHERE t.name = '$_[0]'") }
 
+sub calibration { return value($node, "SELECT calibration FROM qwen.progress WHERE task = '$_[0]'") }
+
 # Twenty new rows, and how many of them show the server's number.
 sub raw_rows
 {
@@ -74,15 +76,18 @@ table('ticket', 1500);
 
 subtest 'the method follows the number of reviews' => sub {
 	is(item('calibration_of', 'ticket', 'state'), 'uncalibrated', 'nothing yet');
+	is(calibration('ticket'), 'none', 'progress says it, too');
 	review('ticket', 19);
 	is(item('calibrate', 'ticket', 'method'), 'prior', '19 reviews: the prior');
 	cmp_ok(abs(item('calibration_of', 'ticket', 'raw 0.9') - 1 / (1 + (0.1 / 0.9)**0.6)), '<', 0.001,
 		'which is a temperature of 1.7');
 	is(item('calibration_of', 'ticket', 'state'), 'uncalibrated', 'and is called uncalibrated');
+	is(calibration('ticket'), 'shipped prior', 'in the view the shipped prior');
 	is(item('calibrate', 'ticket', 'next'), '1 more review', 'it says how many are wanted');
 	review('ticket', 1);
 	is(item('calibrate', 'ticket', 'method'), 'temp', '20: a temperature');
 	is(item('calibration_of', 'ticket', 'state'), 'active', 'it is applied');
+	is(calibration('ticket'), 'calibrated', 'and the view says so');
 	review('ticket', 30);
 	is(item('calibrate', 'ticket', 'method'), 'platt', '50: slope and shift');
 	is(item('calibrate', 'ticket', 'reviews'), '50', 'all are counted');
@@ -178,6 +183,7 @@ subtest 'columns of other types' => sub {
 subtest 'stale' => sub {
 	$node->safe_psql('postgres', "SELECT qwen.alter_task('ticket', instructions => 'Mail of a shop.')");
 	is(item('calibration_of', 'ticket', 'state'), 'stale', 'another version of the task');
+	is(calibration('ticket'), 'stale', 'which the view shows');
 	$node->safe_psql('postgres', "INSERT INTO ticket (id, body) SELECT i, 'text ' || i FROM generate_series(3001, 3020) i");
 	ok(wait_until(sub { value($node, 'SELECT count(*) FROM ticket WHERE id > 3000 AND label IS NOT NULL') == 20 }, 'labels'), 'new rows');
 	is(value($node, "SELECT count(*) FROM ticket t JOIN qwen.result r ON r.k = t.id AND r.version = 2 WHERE t.id > 3000 AND t.confidence = r.confidence"),
@@ -193,6 +199,7 @@ subtest 'stale' => sub {
 	$node->safe_psql('postgres', "ALTER SERVER qwen OPTIONS (ADD model 'qwen2.5-7b')");
 	like(value($node, "SELECT note FROM qwen.calibration_of('moved') WHERE item = 'state'"), qr/fitted to server qwen, .* by qwen \(qwen2\.5-7b\) now/,
 		'another model');
+	is(calibration('moved'), 'stale', 'is stale in the view');
 	is(raw_rows('moved', 101), 20, 'whose numbers are shown as they are');
 	$node->safe_psql('postgres', 'ALTER SERVER qwen OPTIONS (DROP model)');
 	is(item('calibration_of', 'moved', 'state'), 'active', 'as before');
@@ -208,11 +215,137 @@ subtest 'rows chosen for their scores' => sub {
 		qr/^40 audits, 160 chosen by their scores and weighted/, 'weighted');
 	like(value($node, "SELECT note FROM qwen.calibrate('queued') WHERE item = 'log-loss before'"),
 		qr/^of 40 audits/, 'and the quality is told of audits alone');
-	is(item('calibrate', 'queued', 'certificate'), '', 'no certificate, no word of it');
+};
+
+# People say praise where the machine says bug, half of the time; else they agree.
+sub favourite
+{
+	my ($name, $n) = @_;
+
+	$node->safe_psql('postgres', <<"SQL");
+INSERT INTO qwen.review_row (task, k, kx, text_hash, role, prob, version, label, confidence,
+	coverage, source, top, human, reviewer, reviewed_at)
+SELECT task, k, kx, text_hash, 'audit', 1, r.version, r.label, confidence, coverage, r.source, top,
+	CASE WHEN r.label = 'bug' AND hashint8extended(k, 5) % 2 = 0 THEN 'praise' ELSE r.label END, 'anna', now()
+FROM qwen.result r JOIN qwen.task t ON t.id = r.task WHERE t.name = '$name' ORDER BY hashint8extended(k, 1) LIMIT $n
+SQL
+}
+
+# What a row of qwen.result is to show, by the stored numbers alone: model.h again, in Perl.
+sub shown_by_hand
+{
+	my ($name, $row) = @_;
+	my ($method, $params) = split /\|/, value($node, "SELECT method, params FROM qwen.calibration c JOIN qwen.task t ON t.id = c.task WHERE t.name = '$name'");
+	my ($label, $p, $top, $coverage) = split /\|/, $row;
+	my @params = split /,/, $params =~ s/[{}]//gr;
+	my @top = split /,/, $top =~ s/[{}]//gr;
+	my %index = (refund => 0, bug => 1, praise => 2);
+	my $l = $index{$label};
+	my $k = pop @params;
+	my ($base) = $method =~ /^(\w+)/;
+	my %length = (temp => 1, platt => 2, beta => 3);
+	my @map = splice @params, 0, $length{$base};
+	my $logit = sub { my $x = log($_[0] / (1 - $_[0])); $x < -9 ? -9 : $x > 9 ? 9 : $x };
+	my $x = $logit->($p);
+
+	if ($method =~ /\+mix/)
+	{
+		my ($s, @bias) = splice @params, 0, 1 + $k;
+		my @w = map { $top[$_] * exp(-$s * $bias[$_]) } 0 .. $k - 1;
+		my $others = 0;
+
+		$others += $_ == $l ? 0 : $w[$_] for 0 .. $k - 1;
+		$x = log($w[$l] / $others) if $s > 0;
+		$x = $x < -9 ? -9 : $x > 9 ? 9 : $x;
+	}
+	my $q = 1 / (1 + exp(-$x));
+	my $z = $base eq 'beta' ? $map[0] * log($q) - $map[1] * log(1 - $q) + $map[2] : $map[0] * $x + ($map[1] || 0);
+
+	if ($method =~ /\+coverage/)
+	{
+		my @w = splice @params, 0, 3;
+
+		$z = $w[0] * $z + $w[1] * log($coverage < 0.01 ? 0.01 : $coverage) + $w[2] if $coverage ne '';
+	}
+	$z = $params[$l] * $z + $params[$k + $l] if $method =~ /\+labels/;
+	return 1 / (1 + exp(-$z));
+}
+
+subtest 'more than the number counts' => sub {
+	server($node, 'open', url('llamacpp'));
+	$node->safe_psql('postgres', "CREATE TABLE biased (id bigint PRIMARY KEY, body text, label text, confidence float8, reason text);"
+		  . "SELECT qwen.create_task('biased', $labels, server => 'open', with_reason => false);"
+		  . "SELECT qwen.attach('biased', 'biased', 'body');"
+		  . "INSERT INTO biased (id, body) SELECT i, '\@\@coverage=' || 0.3 + (i % 7) / 10.0 || '\@\@ text ' || i FROM generate_series(1, 900) i");
+	ok(wait_until(sub { labelled('biased') == 900 }, 'labels'), 'rows of a server that tells what else it would have said');
+	favourite('biased', 60);
+	value($node, "SELECT count(*) FROM qwen.calibrate('biased')");
+	like(item('calibrate', 'biased', 'label mix'), qr/^(left out|strength 0\.5)$/, '60 reviews: the mix is tried at half strength');
+	is(item('calibrate', 'biased', 'labels'), '', 'and nothing for each label');
+	$node->safe_psql('postgres', "DELETE FROM qwen.review_row WHERE task = (SELECT id FROM qwen.task WHERE name = 'biased')");
+	favourite('biased', 400);
+	like(item('calibrate', 'biased', 'labels') . item('calibrate', 'biased', 'label mix'), qr/taken|strength/,
+		'400: that one label is often wrong is seen') or diag value($node, "SELECT * FROM qwen.calibrate('biased')");
+	like(fitted('biased', 'method'), qr/^(platt|beta)\+(mix|labels|mix\+labels)$/, 'and stored') or diag fitted('biased', 'method');
+	like(fitted('biased', "metrics -> 'labels'"), qr/"gain"/, 'with what it was worth');
+	is(value($node, "SELECT max(length(item)) + max(length(value)) + max(length(note)) <= 92 FROM qwen.calibrate('biased')"), 't', 'on a screen');
+	cmp_ok(value($node, "SELECT value FROM qwen.calibration_of('biased') WHERE item ~ '^bug, raw'") || 0, '<',
+		value($node, "SELECT value FROM qwen.calibration_of('biased') WHERE item ~ '^praise, raw'") || 1, 'calibration_of shows the labels');
+
+	my $labels_before = value($node, "SELECT string_agg(id || label, ' ' ORDER BY id) FROM biased");
+	$node->safe_psql('postgres', "INSERT INTO biased (id, body) SELECT i, 'text ' || i FROM generate_series(2001, 2100) i");
+	ok(wait_until(sub { labelled('biased') == 1000 }, 'labels'), 'new rows');
+	my $old = run_sql($node, "CALL qwen.recalibrate('biased')")->{err};
+	like($old, qr/NOTICE:  900 rows have/, 'old rows');
+	my $far = 0;
+	for my $row (split /\n/, value($node, "SELECT r.label, r.confidence, r.top, r.coverage, b.confidence FROM qwen.result r JOIN qwen.task t ON t.id = r.task "
+		. "JOIN biased b ON b.id = r.k WHERE t.name = 'biased' AND r.k % 5 = 0"))
+	{
+		my @f = split /\|/, $row;
+
+		$far++ if abs($f[4] - shown_by_hand('biased', $row)) > 1e-6;
+	}
+	is($far, 0, 'both show what the stored numbers say, by a second computation');
+	is(value($node, "SELECT string_agg(id || label, ' ' ORDER BY id) FROM biased WHERE id < 2000"), $labels_before, 'no label changed');
+	cmp_ok(value($node, "SELECT avg(b.confidence) FILTER (WHERE b.label = 'bug') - avg(b.confidence) FILTER (WHERE b.label <> 'bug') FROM biased b"), '<', -0.1,
+		'the label that is often wrong shows less');
+	value($node, "SELECT count(*) FROM qwen.review('biased', 1000)");
+	is(value($node, "SELECT count(*) FROM biased b WHERE confidence < 0.7 AND NOT EXISTS (SELECT FROM qwen.review_row v JOIN qwen.task t ON t.id = v.task WHERE t.name = 'biased' AND v.k = b.id)"),
+		0, 'review asks of what is shown below 0.7');
+	is(value($node, "SELECT count(*) FROM biased b JOIN qwen.review_row v ON v.k = b.id JOIN qwen.task t ON t.id = v.task AND t.name = 'biased' WHERE v.role = 'queue' AND b.confidence >= 0.7"),
+		0, 'and of nothing else');
+	is(value($node, "SELECT calibration FROM qwen.progress WHERE task = 'biased'"), 'calibrated', 'progress says so');
+	is(value($node, "SELECT top IS NOT NULL FROM qwen.review_row v JOIN qwen.task t ON t.id = v.task WHERE t.name = 'biased' AND role = 'queue' LIMIT 1"), 't',
+		'a row that is drawn keeps the probabilities of all labels');
+};
+
+subtest 'what is accepted' => sub {
+	my $undecided = sub { value($node, "SELECT undecided FROM qwen.progress WHERE task = 'accepted'") };
+	my $add = sub {
+		my ($from) = @_;
+		my $before = $undecided->();
+		my $n = labelled('accepted');
+
+		$node->safe_psql('postgres', "INSERT INTO accepted (id, body) SELECT i, 'text ' || i FROM generate_series($from, $from + 49) i");
+		wait_until(sub { labelled('accepted') == $n + 50 && value($node, "SELECT done FROM qwen.progress WHERE task = 'accepted'") == $n + 50 }, 'labels');
+		return $undecided->() - $before;
+	};
+	my $task = "(SELECT id FROM qwen.task WHERE name = 'accepted')";
+
+	table('accepted', 50, task => ", accept_above => 'certified'");
+	is($undecided->(), 50, 'as certified, and nothing is: all are undecided');
 	$node->safe_psql('postgres', "INSERT INTO qwen.certificate (task, version, source, target, max_error, risk, sequence, thresholds, certified, threshold, harm, state) "
-		  . "SELECT id, version, 'logprob_masked', 'table', 0.05, 0.05, 1, '{0.9}', 1, 0.9, '{0,0,0,0}', 'certified' FROM qwen.task WHERE name = 'queued'");
-	like(value($node, "SELECT note FROM qwen.calibrate('queued') WHERE item = 'certificate'"), qr/qwen\.certify\('queued', apply => true\)/,
-		'one that was certified is to be applied anew');
+		  . "VALUES ($task, 1, 'logprob_masked', 'table', 0.05, 0.05, 1, '{0.8}', 1, 0.8, '{0,0,0,0}', 'certified');"
+		  . "SELECT qwen.alter_task('accepted', accept_above => 'certified')");
+	is($add->(101), value($node, "SELECT count(*) FROM accepted WHERE id > 100 AND confidence < 0.8"), 'with a certificate those below its threshold');
+	$node->safe_psql('postgres', "INSERT INTO qwen.calibration (task, version, server, source, method, params, n, metrics) "
+		  . "VALUES ($task, 1, 'qwen', 'logprob_masked', 'temp', ARRAY[0.3::float8], 100, '{}'); SELECT qwen.alter_task('accepted', priority => 11)");
+	is($add->(201), value($node, "SELECT count(*) FROM qwen.result WHERE task = $task AND k > 200 AND confidence < 0.8"),
+		'of the numbers that it was tested on, whatever is shown');
+	$node->safe_psql('postgres', "SELECT qwen.alter_task('accepted', accept_above => 0.6)");
+	is($add->(301), value($node, "SELECT count(*) FROM accepted WHERE id > 300 AND confidence < 0.6"), 'a number is of what is shown');
+	$node->safe_psql('postgres', "UPDATE qwen.certificate SET state = 'suspended' WHERE task = $task; SELECT qwen.alter_task('accepted', accept_above => 'certified')");
+	is($add->(401), 50, 'suspended: nothing is accepted');
 };
 
 subtest 'an answer that came as a plain UPDATE' => sub {

@@ -145,15 +145,15 @@ test_bad_input(void)
 }
 
 static void
-choose(int n, int kind, bool pair, uint64_t seed, QcMap *map, QcChoice *choice)
+choose(int n, int kind, bool pair, uint64_t seed, QcModel *map, QcChoice *choice)
 {
 	QcReviews	reviews = rows_of(n, kind, false);
 	QcStat		status;
 
 	if (!pair)
 		reviews.second = NULL;
-	status = qc_map_choose(&reviews, seed, map, choice);
-	tap_ok(status == QC_STAT_OK && map->method == choice->method, "a map is chosen", "status %d for n = %d", status, n);
+	status = qc_model_choose(&reviews, seed, map, choice);
+	tap_ok(status == QC_STAT_OK && map->map.method == choice->recipe.method, "a map is chosen", "status %d for n = %d", status, n);
 }
 
 static void
@@ -171,28 +171,28 @@ test_choice(void)
 		{99, true, true, QC_MAP_PLATT}, {100, true, true, QC_MAP_PAIR}, {600, true, true, QC_MAP_PAIR}};
 	QcChoice	choice = {0};
 	QcChoice	again = {0};
-	QcMap		map = {0};
+	QcModel		map = {0};
 	int			i;
 
 	for (i = 0; i < N(rows); i++)
 	{
 		choose(rows[i].n, 0, rows[i].pair, 1, &map, &choice);
-		tap_ok(choice.method == rows[i].method && choice.calibrated == rows[i].calibrated &&
-			   isnan(choice.log_loss[QC_MAP_BETA]), "by the number of reviews", "n = %d: method %d", rows[i].n, choice.method);
-		qc_map_free(&map);
+		tap_ok(choice.recipe.method == rows[i].method && choice.calibrated == rows[i].calibrated &&
+			   isnan(choice.log_loss[QC_MAP_BETA]), "by the number of reviews", "n = %d: method %d", rows[i].n, choice.recipe.method);
+		qc_model_free(&map);
 	}
 	choose(1000, 0, false, 5, &map, &choice);
 	tap_ok(choice.log_loss[QC_MAP_PLATT] > 0 && choice.log_loss[QC_MAP_BETA] > 0 && choice.log_loss[QC_MAP_ISOTONIC] > 0 &&
 		   isnan(choice.log_loss[QC_MAP_TEMP]), "a thousand reviews: three candidates", "not all were tried");
-	tap_ok(choice.log_loss[choice.method] < choice.raw_log_loss, "the map chosen is better than none", "%g against %g",
-		   choice.log_loss[choice.method], choice.raw_log_loss);
-	qc_map_free(&map);
+	tap_ok(choice.told_log_loss < choice.raw_log_loss, "the map chosen is better than none", "%g against %g",
+		   choice.told_log_loss, choice.raw_log_loss);
+	qc_model_free(&map);
 	choose(1000, 0, false, 5, &map, &again);
 	tap_ok(again.log_loss[QC_MAP_BETA] == choice.log_loss[QC_MAP_BETA], "the same seed, the same folds", "others");
-	qc_map_free(&map);
+	qc_model_free(&map);
 	choose(1000, 0, false, 6, &map, &again);
 	tap_ok(again.log_loss[QC_MAP_BETA] != choice.log_loss[QC_MAP_BETA], "another seed, other folds", "the same");
-	qc_map_free(&map);
+	qc_model_free(&map);
 }
 
 /* What is told of each row beside the sum of it that the choice was made by. */
@@ -201,16 +201,18 @@ test_out_of_fold(void)
 {
 	QcReviews	reviews = rows_of(300, 0, false);
 	QcReviews	none = {0};
+	QcRecipe	platt = {.method = QC_MAP_PLATT};
+	QcRecipe	isotonic = {.method = QC_MAP_ISOTONIC};
 	double		told[300];
 	double		first[300];
 	double		loss = 0;
 	QcChoice	choice;
-	QcMap		map;
+	QcModel		map;
 	int			i;
 
 	reviews.second = NULL;
-	tap_ok(qc_map_choose(&reviews, 5, &map, &choice) == QC_STAT_OK &&
-		   qc_map_out_of_fold(QC_MAP_PLATT, &reviews, 5, told) == QC_STAT_OK, "maps out of fold", "none");
+	tap_ok(qc_model_choose(&reviews, 5, &map, &choice) == QC_STAT_OK &&
+		   qc_model_out_of_fold(&platt, &reviews, 5, told) == QC_STAT_OK, "maps out of fold", "none");
 	for (i = 0; i < reviews.n; i++)
 		loss += qc_log_loss(told[i], reviews.right[i]) / reviews.n;
 	tap_ok(fabs(loss - choice.log_loss[QC_MAP_PLATT]) < 1e-12, "their mean log-loss is the choice's", "%.12g instead of %.12g",
@@ -220,13 +222,13 @@ test_out_of_fold(void)
 	for (i = 0; i < reviews.n; i++)
 		first[i] = told[i];
 	data_right[7] = !data_right[7];
-	tap_ok(qc_map_out_of_fold(QC_MAP_PLATT, &reviews, 5, told) == QC_STAT_OK && told[7] == first[7], "a row's own truth does not matter to it",
+	tap_ok(qc_model_out_of_fold(&platt, &reviews, 5, told) == QC_STAT_OK && told[7] == first[7], "a row's own truth does not matter to it",
 		   "%g instead of %g", told[7], first[7]);
 	for (i = 0; i < reviews.n && told[i] == first[i]; i++)
 		;
 	tap_ok(i < reviews.n, "but to others", "it does not");
-	tap_ok(qc_map_out_of_fold(QC_MAP_ISOTONIC, &none, 5, told) == QC_STAT_TOO_FEW, "isotonic of nothing is refused", "it is not");
-	qc_map_free(&map);
+	tap_ok(qc_model_out_of_fold(&isotonic, &none, 5, told) == QC_STAT_TOO_FEW, "isotonic of nothing is refused", "it is not");
+	qc_model_free(&map);
 }
 
 /* Rows whose truth is that of a straight line in the logit, and of a step that only isotonic can follow. */
@@ -258,14 +260,14 @@ test_one_standard_error(void)
 	{
 		QcReviews	reviews = {1500, data_p, NULL, data_right, NULL};
 		QcChoice	choice;
-		QcMap		map;
+		QcModel		map;
 
 		simulate(&random, 1500, i % 2 == 1);
-		if (qc_map_choose(&reviews, 3, &map, &choice) != QC_STAT_OK)
+		if (qc_model_choose(&reviews, 3, &map, &choice) != QC_STAT_OK)
 			continue;
-		simple += i % 2 == 0 && choice.method == QC_MAP_PLATT;
-		stepped += i % 2 == 1 && choice.method == QC_MAP_ISOTONIC;
-		qc_map_free(&map);
+		simple += i % 2 == 0 && choice.recipe.method == QC_MAP_PLATT;
+		stepped += i % 2 == 1 && choice.recipe.method == QC_MAP_ISOTONIC;
+		qc_model_free(&map);
 	}
 	tap_ok(simple >= 14, "where Platt's is the truth, it is mostly chosen", "%d of 20", simple);
 	tap_ok(stepped >= 18, "where the truth is a step, isotonic is", "%d of 20", stepped);

@@ -55,12 +55,31 @@ chosen(void)
 {
 	QcReviews	reviews = {1000, data_p, NULL, data_right, data_weight};
 	QcChoice	choice;
-	QcMap		map;
-	QcStat		status = qc_map_choose(&reviews, 1, &map, &choice);
+	QcModel		model;
+	QcStat		status = qc_model_choose(&reviews, 1, &model, &choice);
 
-	if (status != QC_STAT_OK && map.params != NULL)
+	if (status != QC_STAT_OK && model.map.params != NULL)
 		return QC_STAT_INPUT;
-	qc_map_free(&map);
+	qc_model_free(&model);
+	return status;
+}
+
+/* With all that may be added, and packed. */
+static QcStat
+fitted_model(void)
+{
+	QcRecipe	recipe = {QC_MAP_PLATT, QC_MIX_FITTED, true, QC_PER_LABEL_SLOPE};
+	QcReviews	reviews = detailed_rows(400, 0, true);
+	QcModel		model;
+	double	   *number = NULL;
+	int			n;
+	QcStat		status = qc_model_fit(&recipe, &reviews, &model);
+
+	if (status != QC_STAT_OK)
+		return status;
+	status = qc_model_pack(&model, &number, &n);
+	free(number);
+	qc_model_free(&model);
 	return status;
 }
 
@@ -143,8 +162,8 @@ main(void)
 		QcStat		(*run) (void);
 		int			allocations;	/* at least */
 	}			rows[] = {
-		{"choose", chosen, 60}, {"isotonic", fitted_isotonic, 4}, {"certificate", begun, 1}, {"deciles", drifted, 1},
-		{"Brier", brier, 1}, {"AUROC", auroc, 1}, {"slope", slope, 1}, {"bins", bins, 1}, {"floor", noise, 1}};
+		{"choose", chosen, 60}, {"isotonic", fitted_isotonic, 4}, {"model", fitted_model, 10},
+		{"certificate", begun, 1}, {"deciles", drifted, 1}, {"Brier", brier, 1}, {"AUROC", auroc, 1}, {"slope", slope, 1}, {"bins", bins, 1}, {"floor", noise, 1}};
 	int			i;
 
 	make_rows(1000, 0);
@@ -153,7 +172,7 @@ main(void)
 		QcStat		status = QC_STAT_NO_MEMORY;
 		int			failed;
 
-		for (failed = 0; status == QC_STAT_NO_MEMORY && failed < 1000; failed++)
+		for (failed = 0; status == QC_STAT_NO_MEMORY && failed < 5000; failed++)
 		{
 			fail_at = failed + 1;
 			status = rows[i].run();

@@ -241,6 +241,81 @@ def maps():
     table("ref_isotonic", "n, kind, weighted, x, value: sklearn IsotonicRegression on the logit of p rounded to 0.01", rows)
 
 
+LABELS = 4
+
+
+def details(n, kind):
+    """trust_data.h makes the same rows: label, what the person said, audit, probabilities, coverage."""
+    p, _, right, _ = reviews(n, kind)
+    i = np.arange(n)
+    share = np.array([.5, .25, .15, .1])
+    label = np.where(i % 20 == 0, 3, i % 3)
+    human = np.where(right, label, (label + 1 + i % 3) % LABELS)
+    top = (1 - p)[:, None] * share / (1 - share[label])[:, None]
+    top[i, label] = p
+    return label, human, i % 5 != 0, top, 0.4 + 0.6 * ((i * 37) % 101) / 100
+
+
+def model_bias(human, audit, top):
+    counts = np.bincount(human[audit], minlength=LABELS)
+    share = (counts + LABELS * top.mean(axis=0)) / (counts.sum() + LABELS)
+    return np.log(np.maximum(top, np.exp(-9))).mean(axis=0) - np.maximum(np.log(share), -9)
+
+
+def remixed(top, label, bias, strength):
+    """The label's log-odds in single precision's probabilities, each by exp(-strength * bias)."""
+    single = top.astype(np.float32).astype(float) * np.exp(-strength * bias)
+    mine = single[np.arange(len(label)), label]
+    return np.clip(np.log(mine / (single.sum(axis=1) - mine)), -9, 9)
+
+
+def fit_model(method, mix, coverage, labels, n, kind, weighted):
+    """Strength, biases, a b c of the coverage, slopes, shifts, and what row 0, 7, 11 are told."""
+    p, second, y, weight = reviews(n, kind)
+    weight = kish(weight) if weighted else np.ones(n)
+    label, human, audit, top, cover = details(n, kind)
+    bias = model_bias(human, audit, top)
+
+    def base(strength):
+        x = np.clip(remixed(top, label, bias, strength) if mix and strength > 0 else logit(p), -9, 9)
+        q = 1 / (1 + np.exp(-x))
+        f = features(method, q, second)
+        w, _ = logistic(f, y, weight, PRIORS[method])
+        z = f @ w
+        off = sum(((v - m) / s) ** 2 / 2 for v, (m, s, _) in zip(w, PRIORS[method]))
+        return z, np.sum(weight * np.logaddexp(0, np.where(y, -z, z))) + off + ((strength - .5) / .25) ** 2 / 2
+
+    strength = 0 if mix == 0 else .5 if mix == 1 else min((s / 10 for s in range(11)), key=lambda s: base(s)[1])
+    z = base(strength)[0]
+    abc, slope, shift = [0.] * 3, [0.] * LABELS, [0.] * LABELS
+    if coverage:
+        f = np.column_stack([z, np.log(np.clip(cover, .01, 1)), np.ones(n)])
+        abc, _ = logistic(f, y, weight, [(1, .4, .02), (0, .5, 0), (0, 1, -np.inf)])
+        z = f @ abc
+    for l in range(LABELS if labels else 0):
+        of = label == l
+        if labels == 2 and of.sum() >= 100:
+            line, _ = logistic(np.column_stack([z[of], np.ones(of.sum())]), y[of], weight[of], [(1, .25, .02), (0, .5, -np.inf)])
+        else:
+            def gradient(b, of=of):
+                return np.sum(weight[of] * (1 / (1 + np.exp(-(z[of] + b))) - y[of])) + b / .25
+            line = [1., optimize.brentq(gradient, -20, 20, xtol=1e-14)]
+        slope[l], shift[l] = line
+        z[of] = line[0] * z[of] + line[1]
+    return [strength, *(bias if mix else [0.] * LABELS), *abc, *slope, *shift, *(1 / (1 + np.exp(-z[[0, 7, 11]])))]
+
+
+def models():
+    rows = []
+    for case in [("PLATT", 1, 0, 0, 60, 0, 0), ("PLATT", 2, 0, 0, 300, 0, 1), ("BETA", 2, 0, 0, 400, 2, 0),
+                 ("PLATT", 0, 1, 0, 300, 0, 0), ("PLATT", 0, 1, 0, 300, 1, 1), ("PLATT", 0, 0, 1, 300, 0, 1),
+                 ("BETA", 0, 0, 2, 1000, 2, 0), ("PLATT", 2, 1, 2, 1000, 0, 1), ("PLATT", 1, 1, 1, 250, 2, 0)]:
+        method, *rest = case
+        rows.append([METHODS[method], *rest, *map(float, fit_model(*case))])
+    table("ref_model", "method, mix, coverage, labels, n, kind, weighted; strength, bias of 4 labels, 3 of the coverage, "
+          "4 slopes, 4 shifts, told of rows 0, 7, 11: scipy, step by step as model.h says", rows)
+
+
 def ece(p, y, bins):
     order = np.argsort(p, kind="stable")
     return sum(abs(np.sum(p[part] - y[part])) for part in np.array_split(order, bins)) / len(p)
@@ -303,6 +378,7 @@ if __name__ == "__main__":
     print("/* Made by trust_reference.py: what the tests of src/trust/stats/ expect. */")
     special()
     maps()
+    models()
     scores()
     drift()
     shares()

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * choose.h
- *	  Which calibration map so many reviews can carry.
+ *	  Which calibration so many reviews can carry.
  *
  *-------------------------------------------------------------------------
  */
@@ -11,22 +11,45 @@
 #include <stdint.h>
 
 #include "trust/stats/map.h"
+#include "trust/stats/model.h"
 
 /* Fewer reviews than this leave the prior alone. */
 #define QC_CALIBRATE_FROM 20
 
+/* What may be added to a map, in the order in which it is tried. */
+typedef enum QcExtra
+{
+	QC_EXTRA_MIX,
+	QC_EXTRA_COVERAGE,
+	QC_EXTRA_SHIFT,
+	QC_EXTRA_SLOPE
+} QcExtra;
+
+#define QC_EXTRAS (QC_EXTRA_SLOPE + 1)
+
+/* A trial of one. */
+typedef struct QcTrial
+{
+	bool		tried;			/* enough reviews, and they tell what it needs */
+	bool		taken;
+	double		gain;			/* in log-loss, out of fold, over what was there before it */
+	double		error;			/* standard error of the gain */
+} QcTrial;
+
 typedef struct QcChoice
 {
-	QcMethod	method;
+	QcRecipe	recipe;
 	bool		calibrated;		/* false: the map is the prior */
 
 	/*
-	 * Mean log-loss out of fold, weighted; NaN for methods that were no
-	 * candidates, and for all of them below QC_CALIBRATE_FROM.
+	 * Mean log-loss out of fold, weighted, of the maps alone; NaN for methods
+	 * that were no candidates, and for all of them below QC_CALIBRATE_FROM.
 	 */
 	double		log_loss[QC_MAP_METHODS];
+	QcTrial		trial[QC_EXTRAS];
 	double		raw_log_loss;	/* of the raw confidence, likewise */
-	double		brier;			/* out of fold, of the method chosen */
+	double		told_log_loss;	/* out of fold, of what was chosen; NaN */
+	double		brier;			/* likewise */
 } QcChoice;
 
 /*
@@ -42,14 +65,19 @@ extern double qc_log_loss(double p, bool right);
  * candidates the simplest is taken whose log-loss over ten seeded folds is not
  * worse than the best one's by more than a standard error of the difference.
  *
- * Errors as of qc_map_fit.  Free the map with qc_map_free.
+ * Then, one after the other, what the reviews tell enough for: from 50 the mix
+ * at a fixed strength, from 200 at a fitted one, the coverage and a shift for
+ * each label, from 1,000 a slope for each too.  Each stays if the log-loss over
+ * the same folds is lower with it by more than a standard error.
+ *
+ * Errors as of qc_model_fit.  Free the model with qc_model_free.
  */
-extern QcStat qc_map_choose(const QcReviews *reviews, uint64_t seed, QcMap *map, QcChoice *choice);
+extern QcStat qc_model_choose(const QcReviews *reviews, uint64_t seed, QcModel *model, QcChoice *choice);
 
 /*
- * What the method says of each row, told[n], when it was fitted without it: the
- * same ten folds as qc_map_choose has for the seed.  Errors as of qc_map_fit.
+ * What the recipe says of each row, told[n], when it was fitted without it: the
+ * same ten folds as qc_model_choose has for the seed.  Errors as of qc_model_fit.
  */
-extern QcStat qc_map_out_of_fold(QcMethod method, const QcReviews *reviews, uint64_t seed, double *told);
+extern QcStat qc_model_out_of_fold(const QcRecipe *recipe, const QcReviews *reviews, uint64_t seed, double *told);
 
 #endif							/* QC_TRUST_STATS_CHOOSE_H */

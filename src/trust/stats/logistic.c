@@ -36,6 +36,7 @@ typedef struct Fit
 	const double *x;
 	const bool *y;
 	const double *weight;
+	const double *offset;
 	int			n;
 	int			d;
 	const QcPrior *prior;
@@ -64,7 +65,7 @@ qc_logit(double p)
 static double
 linear(const Fit *fit, const double *w, int row)
 {
-	double		z = 0;
+	double		z = fit->offset == NULL ? 0 : fit->offset[row];
 	int			j;
 
 	for (j = 0; j < fit->d; j++)
@@ -302,6 +303,9 @@ all_finite(const Fit *fit)
 	for (i = 0; i < (long) fit->n * fit->d; i++)
 		if (!isfinite(fit->x[i]))
 			return false;
+	for (i = 0; fit->offset != NULL && i < fit->n; i++)
+		if (!isfinite(fit->offset[i]))
+			return false;
 	for (i = 0; fit->weight != NULL && i < fit->n; i++)
 		if (!(isfinite(fit->weight[i]) && fit->weight[i] >= 0))
 			return false;
@@ -329,9 +333,9 @@ standard_errors(Fit *fit, double *se)
 
 QcStat
 qc_logistic_fit(const double *x, const bool *y, const double *weight,
-				int n, int d, const QcPrior *prior, double *w, double *se)
+				const double *offset, int n, int d, const QcPrior *prior, double *w, double *se)
 {
-	Fit			fit = {.x = x, .y = y, .weight = weight, .n = n, .d = d, .prior = prior};
+	Fit			fit = {.x = x, .y = y, .weight = weight, .offset = offset, .n = n, .d = d, .prior = prior};
 	QcStat		status;
 
 	if (n < 0 || d < 1 || d > D || !all_finite(&fit))

@@ -30,18 +30,18 @@ extern double qc_logit(double p);
 
 /*
  * The w that maximises, over n rows x of d features (row by row, n * d
- * numbers), the sum of weight * ln P(y | sigmoid(w x)) less the sum of
+ * numbers), the sum of weight * ln P(y | sigmoid(w x + offset)) less the sum of
  * (w - mean)^2 / (2 sd^2), with w >= least.  Newton's method with at most 25
  * steps, each clipped to 2 and halved while it leads downhill.  weight may be
- * NULL: all 1.  se, if not NULL, gets the square roots of the diagonal of the
- * inverse of the negative Hessian.
+ * NULL: all 1; offset too: all 0.  se, if not NULL, gets the square roots of the
+ * diagonal of the inverse of the negative Hessian.
  *
  * QC_STAT_INPUT: d is not 1 .. QC_LOGISTIC_MAX, or a number is not finite.
  * QC_STAT_SEPARATED: no maximum was found, as under flat priors when the
  * features tell right from wrong without an error.
  */
 extern QcStat qc_logistic_fit(const double *x, const bool *y, const double *weight,
-							  int n, int d, const QcPrior *prior,
+							  const double *offset, int n, int d, const QcPrior *prior,
 							  double *w, double *se);
 
 #endif							/* QC_TRUST_STATS_LOGISTIC_H */

@@ -69,9 +69,8 @@ qc_reviews_size(const QcReviews *reviews)
 	return squares > 0 ? sum * sum / squares : 0;
 }
 
-/* The weights, scaled to the effective number of rows; NULL: no memory. */
-static double *
-scaled_weights(const QcReviews *reviews)
+double *
+qc_reviews_weights(const QcReviews *reviews)
 {
 	double	   *weight = malloc(sizeof(double) * (reviews->n + 1));
 	double		sum = 0;
@@ -107,7 +106,7 @@ fit_logistic(const QcReviews *reviews, const double *weight, QcMap *map)
 		features(map->method, reviews->p[i], reviews->second == NULL ? 0 : reviews->second[i], row);
 		memcpy(&x[(size_t) i * model->d], row, sizeof(double) * model->d);
 	}
-	status = qc_logistic_fit(x, reviews->right, weight, reviews->n, model->d, model->prior, map->params, NULL);
+	status = qc_logistic_fit(x, reviews->right, weight, NULL, reviews->n, model->d, model->prior, map->params, NULL);
 	free(x);
 	return status;
 }
@@ -159,7 +158,7 @@ qc_map_fit(QcMethod method, const QcReviews *reviews, QcMap *map)
 	for (i = 0; i < reviews->n; i++)
 		if (reviews->weight != NULL && !(isfinite(reviews->weight[i]) && reviews->weight[i] >= 0))
 			return QC_STAT_INPUT;
-	weight = scaled_weights(reviews);
+	weight = qc_reviews_weights(reviews);
 	if (weight == NULL)
 		return QC_STAT_NO_MEMORY;
 	status = method == QC_MAP_ISOTONIC ? fit_isotonic(reviews, weight, map) : fit_logistic(reviews, weight, map);
@@ -167,6 +166,21 @@ qc_map_fit(QcMethod method, const QcReviews *reviews, QcMap *map)
 	if (status != QC_STAT_OK)
 		qc_map_free(map);
 	return status;
+}
+
+double
+qc_map_unlikely(const QcMap *map)
+{
+	double		sum = 0;
+	int			j;
+
+	for (j = 0; j < models[map->method].d; j++)
+	{
+		double		off = (map->params[j] - models[map->method].prior[j].mean) / models[map->method].prior[j].sd;
+
+		sum += off * off / 2;
+	}
+	return sum;
 }
 
 double

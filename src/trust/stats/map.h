@@ -56,6 +56,18 @@ typedef struct QcReviews
 	const double *second;		/* the other confidence, for PAIR; or NULL */
 	const bool *right;			/* the person agreed with the label */
 	const double *weight;		/* 1 / probability of being reviewed; or NULL */
+
+	/* what model.h needs beyond the map; each may be NULL */
+	const int  *label;			/* given, of nlabels; -1: not known */
+	const int  *human;			/* what the person said; likewise */
+	const bool *audit;			/* drawn without regard to any score */
+	const float *const *top;	/* a row's raw probabilities of all labels; may be NULL */
+	const double *coverage;		/* NaN: not known */
+
+	/* of the labels, over recent rows whether or not they were reviewed */
+	int			nlabels;
+	const double *mean_log;		/* mean of ln p, p not below exp(-9) */
+	const double *mean;			/* mean of p */
 } QcReviews;
 
 /*
@@ -63,6 +75,9 @@ typedef struct QcReviews
  * weights.
  */
 extern double qc_reviews_size(const QcReviews *reviews);
+
+/* The weights, scaled to sum up to it, made with malloc; NULL: no memory. */
+extern double *qc_reviews_weights(const QcReviews *reviews);
 
 /*
  * Fit a map; with no reviews TEMP, PLATT, BETA and PAIR are their priors.  The
@@ -77,6 +92,9 @@ extern QcStat qc_map_fit(QcMethod method, const QcReviews *reviews, QcMap *map);
 
 /* The calibrated confidence; NaN for NaN.  second is for PAIR alone. */
 extern double qc_map_apply(const QcMap *map, double p, double second);
+
+/* -ln of the prior's density at the map's numbers, but for a constant; 0 for ISOTONIC. */
+extern double qc_map_unlikely(const QcMap *map);
 
 /*
  * Whether a map that was read from somewhere is one: as many numbers as its

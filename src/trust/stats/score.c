@@ -265,7 +265,7 @@ qc_score_slope(const double *p, const bool *right, int n, double level,
 		x[2 * i] = qc_logit(p[i]);
 		x[2 * i + 1] = 1;
 	}
-	status = qc_logistic_fit(x, right, NULL, n, 2, flat, w, se);
+	status = qc_logistic_fit(x, right, NULL, NULL, n, 2, flat, w, se);
 	free(x);
 	if (status != QC_STAT_OK)
 		return status;
