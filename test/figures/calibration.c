@@ -3,7 +3,7 @@
  * calibration.c
  *	  Log-loss on rows that were held out, after so many reviews.
  *
- * Each resample shuffles the rows, gives the first to qc_map_choose as reviews
+ * Each resample shuffles the rows, gives the first to qc_model_choose as reviews
  * and scores the rest.  Where two thirds of the rows are not enough, reviews
  * are drawn from these with replacement; beyond half as many again as there
  * are the figure is left out: it would be about copies.
@@ -54,17 +54,17 @@ fit(const Rows *rows, const int *row, int n, uint64_t seed)
 	bool	   *right = room((size_t) n, sizeof(bool));
 	QcReviews	reviews = {n, p, NULL, right, NULL};
 	QcChoice	choice;
-	QcMap		map;
+	QcModel		model;
 
 	for (int i = 0; i < n; i++)
 	{
 		p[i] = rows->p[row[i]];
 		right[i] = rows->right[row[i]];
 	}
-	check(qc_map_choose(&reviews, seed, &map, &choice), "choice of a map");
+	check(qc_model_choose(&reviews, seed, &model, &choice), "choice of a map");
 	free(p);
 	free(right);
-	return map;
+	return model.map;			/* of the numbers alone there is nothing else */
 }
 
 static Losses

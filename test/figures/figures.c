@@ -85,13 +85,13 @@ print_folds(const Rows *rows)
 	QcReviews	reviews = {rows->n, rows->p, NULL, rows->right, NULL};
 	double	   *told = room((size_t) rows->n, sizeof(double));
 	QcChoice	choice;
-	QcMap		map;
+	QcModel		model;
 
-	check(qc_map_choose(&reviews, 1, &map, &choice), "choice of a map");
-	check(qc_map_out_of_fold(choice.method, &reviews, 1, told), "map out of fold");
+	check(qc_model_choose(&reviews, 1, &model, &choice), "choice of a map");
+	check(qc_model_out_of_fold(&choice.recipe, &reviews, 1, told), "map out of fold");
 	for (int i = 0; i < rows->n; i++)
 		printf("%.9g\n", told[i]);
-	qc_map_free(&map);
+	qc_model_free(&model);
 	free(told);
 }
 
