@@ -30,14 +30,14 @@ OBJS = $(patsubst $(srcdir)/%.c,%.o,$(srcdir)/src/qwen_classify.c \
 	$(COMMON) $(PROMPT) $(NET) $(TASK) $(QUERY) $(QUEUE) $(WORKER) $(TRUST))
 
 # SQL behaviour that needs no inference server; the rest is in test/.
-REGRESS = install option function label error task attach review
+REGRESS = install option function label clean error task attach review
 ISOLATION = prefetch_epq
 REGRESS_OPTS = --inputdir=$(srcdir)
 ISOLATION_OPTS = --inputdir=$(srcdir)/test
 
 PG_CONFIG ?= pg_config
 PKG_CONFIG ?= pkg-config
-LIBRARIES = libcurl libcjson libutf8proc
+LIBRARIES = libcurl libcjson libutf8proc libxml-2.0
 
 PG_CPPFLAGS = -I$(srcdir)/src -DQC_VERSION='"$(EXTVERSION)"' \
 	$(shell $(PKG_CONFIG) --cflags $(LIBRARIES))
@@ -52,7 +52,7 @@ endif
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(OBJS): $(wildcard $(srcdir)/src/*/*.h $(srcdir)/src/*/*/*.h)
+$(OBJS): $(wildcard $(srcdir)/src/*/*.h $(srcdir)/src/*/*/*.h $(srcdir)/src/*/*.inc)
 
 $(DATA_built): sql/$(EXTENSION).sql
 	cp $< $@

@@ -183,6 +183,21 @@ RETURNS text[]
 AS 'MODULE_PATHNAME', 'qwen_classify_labels_text'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
 
+-- Dirty text made readable; sends nothing.
+
+CREATE FUNCTION qwen_clean(
+	input text,
+	html boolean DEFAULT true,
+	mojibake boolean DEFAULT true,
+	controls boolean DEFAULT true,
+	boilerplate boolean DEFAULT true,
+	punctuation boolean DEFAULT true,
+	space boolean DEFAULT true,
+	urls text DEFAULT 'keep')
+RETURNS text
+AS 'MODULE_PATHNAME', 'qwen_classify_clean'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
+
 -- What an administrator asks.
 
 CREATE FUNCTION qwen.preview(
@@ -266,6 +281,8 @@ COMMENT ON FUNCTION qwen_labels(text, jsonb, text, jsonb, double precision, text
 'the labels that fit a text, in the order written; a request a label';
 COMMENT ON FUNCTION qwen_labels(text, text, text, jsonb, double precision, text, text) IS
 'the labels that fit a text, in the order written; a request a label';
+COMMENT ON FUNCTION qwen_clean(text, boolean, boolean, boolean, boolean, boolean, boolean, text) IS
+'dirty text made readable: markup, mojibake, boilerplate, noise';
 COMMENT ON FUNCTION qwen.check_server(text) IS
 'tries a server with two small requests and says what it is';
 COMMENT ON FUNCTION qwen.version() IS

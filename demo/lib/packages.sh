@@ -58,6 +58,7 @@ missing_packages() {
 	has_header curl/curl.h libcurl || echo libcurl4-openssl-dev
 	has_header cjson/cJSON.h libcjson || echo libcjson-dev
 	has_header utf8proc.h libutf8proc || echo libutf8proc-dev
+	has_header libxml/HTMLparser.h libxml-2.0 || echo libxml2-dev
 	have python3 || echo python3
 	python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
 	[ -d /etc/ssl/certs ] || echo ca-certificates

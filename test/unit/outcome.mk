@@ -4,8 +4,8 @@
 
 CC ?= cc
 NET_UNIT_CFLAGS = -std=gnu99 -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined \
-	-Isrc -Itest/unit $(shell pkg-config --cflags libcjson libcurl libutf8proc)
-NET_UNIT_LIBS = $(shell pkg-config --libs libcjson libutf8proc) -lm
+	-Isrc -Itest/unit $(shell pkg-config --cflags libcjson libcurl libutf8proc libxml-2.0)
+NET_UNIT_LIBS = $(shell pkg-config --libs libcjson libutf8proc libxml-2.0) -lm
 NET_UNIT_SRC = src/net/outcome.c src/net/wording.c src/net/body.c src/net/kind.c \
 	src/net/cut.c src/net/template.c src/net/pace.c \
 	$(wildcard src/net/kind_*.c) $(wildcard src/prompt/*.c)
