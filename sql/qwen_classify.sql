@@ -397,6 +397,7 @@ CREATE TABLE qwen.result (
 	top float4[],					-- of every label, in the task's order
 	coverage float4,
 	verbal float4,					-- beside votes, the model's own number on average
+	suspect boolean NOT NULL DEFAULT false,	-- the text gives orders, and they changed the answer
 	state text NOT NULL DEFAULT 'labelled',
 	at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (task, k, kx)

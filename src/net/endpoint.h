@@ -71,6 +71,7 @@ typedef struct QcEndpoint
 	double		temperature;
 	bool		codes;
 	bool		exact;
+	bool		guard;			/* ask twice about texts that give orders */
 	cJSON	   *extra_body;		/* or NULL */
 	char	   *ca_file;
 	char	   *client_cert;

@@ -42,16 +42,7 @@ next(QcSteps *steps)
 static bool
 combine(QcSteps *steps, QcVerdict *verdict)
 {
-	const QcLabels *labels = steps->spec.prompt->labels;
-	int			order = order_of(&steps->spec);
-	int		   *at = palloc(sizeof(int) * labels->n);
-	bool		good;
-
-	for (int i = 0; i < labels->n; i++)
-		at[i] = qc_order_at(labels, order, i);
-	good = qc_verdict_reorder(&steps->part[0].verdict, at);
-	pfree(at);
-	if (!good)
+	if (!qc_verdict_of_order(&steps->part[0].verdict, steps->spec.prompt->labels, order_of(&steps->spec)))
 		return false;
 	*verdict = steps->part[0].verdict;
 	memset(&steps->part[0].verdict, 0, sizeof(QcVerdict));

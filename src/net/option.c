@@ -69,6 +69,8 @@ const QcOption qc_options[] = {
 	"Write 'on' or 'off'.", FIELD(codes)},
 	{"exact", SERVER, QC_OPTION_BOOL, ANYONE, 0, 0, NULL, "off",
 	"Write 'on' or 'off'.", FIELD(exact)},
+	{"guard", SERVER, QC_OPTION_BOOL, ANYONE, 0, 0, NULL, "on",
+	"Write 'on' or 'off'.", FIELD(guard)},
 	{"extra_body", SERVER, QC_OPTION_OBJECT, ANYONE, 0, 0, NULL, NULL,
 		"Give a JSON object whose members go into every request, as in '{\"seed\": 1}'.",
 	FIELD(extra_body)},

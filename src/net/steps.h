@@ -78,6 +78,8 @@ extern void qc_steps_ask(QcSteps *steps, const QcCallSpec *spec);
 
 extern const QcCombiner qc_combine_each;
 extern const QcCombiner qc_combine_order;
+
+extern const QcCombiner qc_combine_guard;
 extern const QcCombiner qc_combine_votes;
 
 #endif							/* QC_STEPS_H */

@@ -59,6 +59,7 @@ typedef struct QcVerdict
 	QcSubtree  *subtree;
 	int			nsubtrees;
 	char	   *reason;			/* or NULL */
+	bool		suspect;		/* the text gives orders, and they changed the answer */
 	bool		truncated;		/* the reply was cut; the label was saved */
 } QcVerdict;
 

@@ -12,9 +12,13 @@
 #include <string.h>
 
 #include "prompt/sibling.h"
+#include "prompt/subtree.h"
 
 /* Dirichlet 1/2: what no draw said is unlikely, not impossible. */
 #define PRIOR 0.5
+
+/* The model would rather say something else: a fall of coverage by this much. */
+#define MOST_FALL 0.3
 
 static int
 largest(const double *share, int n)
@@ -153,4 +157,51 @@ qc_verdict_reorder(QcVerdict *verdict, const int *at)
 	free(verdict->posterior);
 	verdict->posterior = posterior;
 	return true;
+}
+
+bool
+qc_verdict_of_order(QcVerdict *verdict, const QcLabels *labels, int order)
+{
+	int		   *at = calloc((size_t) labels->n, sizeof(int));
+	bool		good = at != NULL;
+
+	for (int i = 0; good && i < labels->n; i++)
+		at[i] = qc_order_at(labels, order, i);
+	good = good && qc_verdict_reorder(verdict, at);
+	free(at);
+	return good;
+}
+
+/* ---- a text that gives orders ---- */
+
+/* False where one of them is not known. */
+static bool
+fell(double before, double after)
+{
+	return fabs(before - after) > MOST_FALL;
+}
+
+/* A third of whole's probabilities, two thirds of rest's; what was unsettled is shared. */
+static void
+mix(const QcVerdict *whole, QcVerdict *out)
+{
+	if (whole->posterior == NULL || out->posterior == NULL)
+		return;
+	for (int i = 0; i < out->nlabels; i++)
+		out->posterior[i] = (whole->posterior[i] + 2 * out->posterior[i]) / 3;
+	qc_subtree_clear(out);
+	out->confidence = out->lo = out->hi = out->posterior[out->label];
+}
+
+void
+qc_verdict_guard(QcVerdict *whole, QcVerdict *rest, QcVerdict *out)
+{
+	bool		suspect = whole->label != rest->label || fell(whole->coverage, rest->coverage);
+	QcVerdict  *source = suspect ? rest : whole;
+
+	*out = *source;
+	memset(source, 0, sizeof(*source));
+	out->suspect = suspect;
+	if (suspect)
+		mix(whole, out);
 }

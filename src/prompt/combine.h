@@ -29,4 +29,16 @@ extern bool qc_verdict_each(QcVerdict *const *answer, int n, QcVerdict *out);
 /* From labels in another order to the prompt's: the i-th of them is its at[i]-th.  False: no memory. */
 extern bool qc_verdict_reorder(QcVerdict *verdict, const int *at);
 
+/* The same of a verdict of qc_prompt_ordered. */
+extern bool qc_verdict_of_order(QcVerdict *verdict, const QcLabels *labels, int order);
+
+/*
+ * The verdict on a text that gives orders: whole is that on all of it, rest that
+ * on what is left without them.  If they agree it is the former.  If they do not
+ * (in the label, or in how much of the probability falls on labels at all) it is
+ * marked as suspect; the label is rest's, and its probability counts twice.
+ * Takes what it needs of both.
+ */
+extern void qc_verdict_guard(QcVerdict *whole, QcVerdict *rest, QcVerdict *out);
+
 #endif							/* QC_PROMPT_COMBINE_H */

@@ -78,6 +78,7 @@ typedef struct QcItem
 	float4	   *top;			/* raw probabilities of all labels, in their order; or NULL */
 	int			ntop;
 	double		coverage;		/* NaN: not known */
+	bool		suspect;		/* the text gives orders that changed the answer */
 	double		verbal;			/* of votes, the model's own number; NaN: none */
 	QcFailKind	failed;
 	char	   *error;			/* its message, server encoding */

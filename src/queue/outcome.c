@@ -155,6 +155,7 @@ store_results(const QcTask *task, QcItem **items, int n)
 {
 	QcOwn		own;
 	int64	   *hash = palloc(sizeof(int64) * n);
+	int64	   *suspect = palloc(sizeof(int64) * n);
 	double	   *confidence = palloc(sizeof(double) * n);
 	double	   *coverage = palloc(sizeof(double) * n);
 	double	   *verbal = palloc(sizeof(double) * n);
@@ -171,6 +172,7 @@ store_results(const QcTask *task, QcItem **items, int n)
 		verbal[i] = items[i]->verbal;
 		label[i] = items[i]->undecided ? none : items[i]->label;
 		state[i] = items[i]->undecided ? undecided : labelled;
+		suspect[i] = items[i]->suspect;
 		source[i] = unconstify(char *, items[i]->source ? items[i]->source : "none");
 		top[i] = top_text(items[i]);
 	}
@@ -185,16 +187,18 @@ store_results(const QcTask *task, QcItem **items, int n)
 	qc_own_float8s(&own, coverage, n);
 	qc_own_float8s(&own, verbal, n);
 	qc_own_texts(&own, state, n);
+	qc_own_int8s(&own, suspect, n);
 	qc_own_int4(&own, task->version);
 	qc_own_run(&own,
-			   "INSERT INTO qwen.result AS t (task, k, kx, text_hash, version, label, confidence, source, top, coverage, verbal, state) "
-			   "SELECT $1, r.k, r.kx, r.h, $13, r.label, r.conf, r.source, r.top::pg_catalog.float4[], r.coverage, r.verbal, r.state "
-			   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
-			   "AS r(i, k, kx, h, label, conf, source, top, coverage, verbal, state) "
+			   "INSERT INTO qwen.result AS t (task, k, kx, text_hash, version, label, confidence, source, top, coverage, verbal, state, suspect) "
+			   "SELECT $1, r.k, r.kx, r.h, $14, r.label, r.conf, r.source, r.top::pg_catalog.float4[], r.coverage, r.verbal, r.state, "
+			   "r.suspect = 1 "
+			   "FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+			   "AS r(i, k, kx, h, label, conf, source, top, coverage, verbal, state, suspect) "
 			   "ON CONFLICT (task, k, kx) DO UPDATE SET text_hash = excluded.text_hash, "
 			   "version = excluded.version, label = excluded.label, confidence = excluded.confidence, "
 			   "source = excluded.source, top = excluded.top, coverage = excluded.coverage, "
-			   "verbal = excluded.verbal, "
+			   "verbal = excluded.verbal, suspect = excluded.suspect, "
 			   "state = excluded.state, at = pg_catalog.now()", SPI_OK_INSERT);
 	qc_own_end(&own);
 }

@@ -58,9 +58,10 @@ read_one(QcAsked *asked, uint64 row, MemoryContext cxt)
 	asked->coverage = qc_own_float8_at(row, 7);
 	asked->source = qc_own_text_at(row, 8, cxt);
 	asked->top = top_at(row, 9, cxt, &asked->ntop);
-	asked->role = qc_own_text_at(row, 10, cxt);
-	asked->prob = qc_own_float8_at(row, 11);
-	asked->answered = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 12, &isnull));
+	asked->suspect = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 10, &isnull));
+	asked->role = qc_own_text_at(row, 11, cxt);
+	asked->prob = qc_own_float8_at(row, 12);
+	asked->answered = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 13, &isnull));
 }
 
 QcAsked *

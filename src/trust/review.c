@@ -58,10 +58,10 @@ typedef struct QcReview
 	" AND NOT EXISTS (SELECT FROM qwen.review_row AS v WHERE v.task = r.task AND v.k = r.k AND v.kx = r.kx " \
 	"AND (v.text_hash = r.text_hash OR v.role = 'audit'))"
 #define SHOWN	QC_SHOWN_SQL("r")
-#define RICH_UNSURE	" AND (" SHOWN " < $2 OR r.confidence IS NULL OR r.state = 'undecided')"
+#define RICH_UNSURE	" AND (" SHOWN " < $2 OR r.confidence IS NULL OR r.state = 'undecided' OR r.suspect)"
 #define RICH_AROUND	" AND r.state = 'labelled' AND " SHOWN " >= $2 - $3 AND " SHOWN " < $2 + $3"
 #define ABOVE	"(CASE WHEN r.source = $4 THEN $5 ELSE $2 END)"
-#define UNSURE	" AND (r.confidence < " ABOVE " OR r.confidence IS NULL OR r.state = 'undecided')"
+#define UNSURE	" AND (r.confidence < " ABOVE " OR r.confidence IS NULL OR r.state = 'undecided' OR r.suspect)"
 #define AROUND	" AND r.state = 'labelled' AND r.confidence >= " ABOVE " - $3 AND r.confidence < " ABOVE " + $3"
 
 /* Between the two most probable labels. */
@@ -167,10 +167,10 @@ count_rows(const QcReview *review, const char *condition)
 	"(PARTITION BY r.label ORDER BY m.margin, r.k, r.kx) AS nth FROM qwen.result AS r " MARGIN \
 	"WHERE " UNTOUCHED "%s" NOT_ASKED ") AS r WHERE r.nth <= $6 ORDER BY r.margin, r.k, r.kx LIMIT $7"
 
-/* The least sure, a page at a time. */
+/* Those whose text gives orders, then the least sure, a page at a time. */
 #define QUEUE_SQL \
 	"SELECT " QC_ASKED("r", "r", QC_NOT_DRAWN) " FROM qwen.result AS r WHERE " UNTOUCHED "%s" NOT_ASKED \
-	" ORDER BY %s, r.k, r.kx LIMIT $6 OFFSET $7"
+	" ORDER BY r.suspect DESC, %s, r.k, r.kx LIMIT $6 OFFSET $7"
 
 static QcAsked *
 read_page(const QcReview *review, bool active, int page, int size, int *n)
@@ -337,6 +337,8 @@ why(const QcReview *review, const QcAsked *asked, int second)
 {
 	int			own = qc_names_find(&review->labels, asked->label);
 
+	if (asked->suspect)
+		return pstrdup("the text gives orders");
 	if (qc_asked_undecided(asked))
 		return pstrdup("none of the labels fits");
 	if (isnan(asked->confidence))
@@ -381,13 +383,16 @@ put_row(QcReview *review, const QcAsked *asked, QcRows *out)
 	tuplestore_putvalues(out->store, out->desc, value, null);
 }
 
-/* The least sure first; who gave no confidence is last. */
+/* Texts that give orders, then the least sure; who gave no confidence is last. */
 static int
 by_confidence(const void *a, const void *b, void *review)
 {
 	double		x = shown_confidence(review, *(QcAsked *const *) a);
 	double		y = shown_confidence(review, *(QcAsked *const *) b);
+	int			suspects = (*(QcAsked *const *) b)->suspect - (*(QcAsked *const *) a)->suspect;
 
+	if (suspects != 0)
+		return suspects;
 	if (isnan(x) || isnan(y))
 		return isnan(x) - isnan(y);
 	return x < y ? -1 : x > y;

@@ -65,6 +65,7 @@ typedef struct QcAsked
 	char	   *source;
 	float4	   *top;			/* of every label, or NULL */
 	int			ntop;
+	bool		suspect;		/* the text gives orders that changed the answer */
 
 	/* how it was drawn */
 	char	   *role;			/* NULL: not yet */
@@ -72,10 +73,11 @@ typedef struct QcAsked
 	bool		answered;
 } QcAsked;
 
-/* Columns of qc_asked_read: the machine's from m, the probabilities from r, the draw as given. */
+/* Columns of qc_asked_read: the machine's from m, the probabilities and the like from r, the draw as given. */
 #define QC_ASKED(m, r, draw) \
 	m ".k, " m ".kx, " m ".text_hash, " m ".version, " m ".label, " m ".confidence, " \
-	m ".coverage::pg_catalog.float8, " m ".source, " r ".top, " draw
+	m ".coverage::pg_catalog.float8, " m ".source, " r ".top, " \
+	r ".suspect IS TRUE, " draw
 #define QC_NOT_DRAWN "NULL::pg_catalog.text, NULL::pg_catalog.float8, false"
 #define QC_AS_DRAWN "v.role, v.prob, v.human IS NOT NULL"
 

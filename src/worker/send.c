@@ -309,6 +309,7 @@ take_verdict(QcFlight *flight, const QcVerdict *verdict, bool cut)
 	item->reason = verdict->reason ? qc_utf8_to_server(verdict->reason) : NULL;
 	item->source = qc_source_name(verdict->source);
 	item->coverage = verdict->coverage;
+	item->suspect = verdict->suspect;
 	item->verbal = verdict->source == QC_SOURCE_VOTE ? verdict->verbal : NAN;
 	if ((work->task->keep || work->calibration != NULL) && verdict->posterior != NULL)
 	{

@@ -223,6 +223,54 @@ yes_no_prompts(void)
 	qc_prompt_free(prompt);
 }
 
+/* A verdict with probabilities. */
+static QcVerdict
+sure(int label, const double *p, int n, double coverage, const char *reason)
+{
+	QcVerdict	verdict = drawn(label, n, NAN, reason);
+
+	verdict.posterior = malloc(sizeof(double) * (size_t) n);
+	memcpy(verdict.posterior, p, sizeof(double) * (size_t) n);
+	verdict.source = QC_SOURCE_RENORM;
+	verdict.confidence = verdict.lo = verdict.hi = p[label];
+	verdict.coverage = coverage;
+	return verdict;
+}
+
+static void
+guard(const char *name, QcVerdict whole, QcVerdict rest, bool suspect, int label,
+	  double confidence, const char *reason)
+{
+	QcVerdict	both[2] = {whole, rest};
+	QcVerdict	out;
+
+	qc_verdict_guard(&both[0], &both[1], &out);
+	tap_ok(out.suspect == suspect && out.label == label &&
+		   (isnan(confidence) ? isnan(out.confidence) : fabs(out.confidence - confidence) < 1e-12) &&
+		   (reason == NULL ? out.reason == NULL : out.reason && strcmp(out.reason, reason) == 0),
+		   name, "%d, label %d, confidence %f, %s", out.suspect, out.label, out.confidence,
+		   out.reason ? out.reason : "no reason");
+	free_all(both, 2, &out);
+}
+
+static void
+check_guard(void)
+{
+	static const double one[] = {0.9, 0.06, 0.04};
+	static const double other[] = {0.03, 0.9, 0.07};
+
+	guard("agreed: as on the whole text", sure(0, one, 3, 0.9, "whole"), sure(0, one, 3, 0.8, "rest"),
+		  false, 0, 0.9, "whole");
+	guard("another label: the rest's, which counts twice", sure(0, one, 3, 0.9, "whole"),
+		  sure(1, other, 3, 0.9, "rest"), true, 1, (0.06 + 2 * 0.9) / 3, "rest");
+	guard("less on labels: suspect, too", sure(0, one, 3, 0.4, "whole"), sure(0, one, 3, 0.9, "rest"),
+		  true, 0, 0.9, "rest");
+	guard("a coverage that nobody knows is no sign", sure(0, one, 3, NAN, "whole"),
+		  sure(0, one, 3, 0.9, "rest"), false, 0, 0.9, "whole");
+	guard("without probabilities the word is kept", drawn(0, 3, 0.9, NULL), drawn(2, 3, 0.7, NULL),
+		  true, 2, 0.7, NULL);
+}
+
 int
 main(void)
 {
@@ -240,5 +288,7 @@ main(void)
 	}
 	order_of_texts();
 	yes_no_prompts();
+
+	check_guard();
 	return tap_end();
 }
