@@ -313,6 +313,8 @@ CREATE TABLE qwen.task (
 	drift_every integer NOT NULL DEFAULT 1000,	-- labels between two looks for drift
 	votes integer NOT NULL DEFAULT 0,	-- draws where a server gives no probabilities
 	abstain boolean NOT NULL DEFAULT false,	-- the answer may be that no label fits
+	mode text NOT NULL DEFAULT 'single' CHECK (mode IN ('single', 'multi')),	-- multi: the label column is text[]
+	orders integer NOT NULL DEFAULT 1,	-- of the labels, a text's by its hash
 	seed bigint NOT NULL DEFAULT (pg_catalog.random() * 9e18)::bigint,	-- of the audits' draw; secret
 	paused boolean NOT NULL DEFAULT false,
 	state_since timestamptz NOT NULL DEFAULT now(),
@@ -593,7 +595,9 @@ CREATE FUNCTION qwen.create_task(
 	keep boolean DEFAULT true,
 	drift_every integer DEFAULT 1000,
 	votes integer DEFAULT 0,
-	abstain boolean DEFAULT false)
+	abstain boolean DEFAULT false,
+	mode text DEFAULT 'single',
+	orders integer DEFAULT 1)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -610,7 +614,9 @@ CREATE FUNCTION qwen.create_task(
 	keep boolean DEFAULT true,
 	drift_every integer DEFAULT 1000,
 	votes integer DEFAULT 0,
-	abstain boolean DEFAULT false)
+	abstain boolean DEFAULT false,
+	mode text DEFAULT 'single',
+	orders integer DEFAULT 1)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -627,7 +633,9 @@ CREATE FUNCTION qwen.create_task(
 	keep boolean DEFAULT true,
 	drift_every integer DEFAULT 1000,
 	votes integer DEFAULT 0,
-	abstain boolean DEFAULT false)
+	abstain boolean DEFAULT false,
+	mode text DEFAULT 'single',
+	orders integer DEFAULT 1)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -647,7 +655,9 @@ CREATE FUNCTION qwen.alter_task(
 	rename jsonb DEFAULT NULL,
 	drift_every integer DEFAULT NULL,
 	votes integer DEFAULT NULL,
-	abstain boolean DEFAULT NULL)
+	abstain boolean DEFAULT NULL,
+	mode text DEFAULT NULL,
+	orders integer DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -665,7 +675,9 @@ CREATE FUNCTION qwen.alter_task(
 	rename jsonb DEFAULT NULL,
 	drift_every integer DEFAULT NULL,
 	votes integer DEFAULT NULL,
-	abstain boolean DEFAULT NULL)
+	abstain boolean DEFAULT NULL,
+	mode text DEFAULT NULL,
+	orders integer DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -683,7 +695,9 @@ CREATE FUNCTION qwen.alter_task(
 	rename jsonb DEFAULT NULL,
 	drift_every integer DEFAULT NULL,
 	votes integer DEFAULT NULL,
-	abstain boolean DEFAULT NULL)
+	abstain boolean DEFAULT NULL,
+	mode text DEFAULT NULL,
+	orders integer DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -693,17 +707,17 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_drop_task'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
 COMMENT ON FUNCTION qwen.drop_task(text) IS
 'drops a task with all that is known of its rows; their labels stay';
@@ -924,6 +938,23 @@ RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_correct'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
+-- Where a text may have several labels; a text as above is then an array literal.
+CREATE FUNCTION qwen.correct(
+	task text,
+	key text,
+	label text[])
+RETURNS text
+AS 'MODULE_PATHNAME', 'qwen_classify_correct_array'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE FUNCTION qwen.correct(
+	task text,
+	key bigint,
+	label text[])
+RETURNS text
+AS 'MODULE_PATHNAME', 'qwen_classify_correct_array'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
 CREATE FUNCTION qwen.agree(
 	task text,
 	key text)
@@ -1000,6 +1031,10 @@ COMMENT ON FUNCTION qwen.correct(text, text, text) IS
 'a person''s label for a row; the same label as the machine''s is an agreement';
 COMMENT ON FUNCTION qwen.correct(text, bigint, text) IS
 'a person''s label for a row; the same label as the machine''s is an agreement';
+COMMENT ON FUNCTION qwen.correct(text, text, text[]) IS
+'a person''s labels for a row of a task in mode multi';
+COMMENT ON FUNCTION qwen.correct(text, bigint, text[]) IS
+'a person''s labels for a row of a task in mode multi';
 COMMENT ON FUNCTION qwen.agree(text, text) IS
 'a person says that the label of a row is right';
 COMMENT ON FUNCTION qwen.agree(text, bigint) IS

@@ -39,6 +39,7 @@
 #include "task/attach.h"
 #include "task/expression.h"
 #include "task/prompts.h"
+#include "task/several.h"
 #include "task/target.h"
 
 /* ---- the kind of table ---- */
@@ -372,7 +373,8 @@ check_columns(QcAttach *a, Relation rel)
 				 errmsg("label, confidence and reason must be different columns"),
 				 errhint("confidence => NULL or reason => NULL leaves one out.")));
 	initStringInfo(&missing);
-	check_column(a, rel, a->label, QC_COLUMN_LABEL, "text", &missing);
+	check_column(a, rel, a->label, a->task->multi ? QC_COLUMN_LABELS : QC_COLUMN_LABEL,
+				 a->task->multi ? "text[]" : "text", &missing);
 	check_column(a, rel, a->confidence, QC_COLUMN_CONFIDENCE, "real", &missing);
 	check_column(a, rel, a->reason, QC_COLUMN_REASON, "text", &missing);
 	if (missing.len == 0)
@@ -474,8 +476,10 @@ qc_check_labels_fit(const QcTask *task, Oid relid, AttrNumber label)
 	(void) qc_task_prompt(&site, CurrentMemoryContext, task, false);
 	for (int i = 0; i < qc_labels_own(site->prompt->labels); i++)
 	{
-		char	   *name = text_to_cstring(site->label[i]);
+		const char *name = text_to_cstring(site->label[i]);
 
+		if (task->multi)
+			name = qc_several_text(&name, 1);
 		/* a longer name is no enum value, and the cache takes none */
 		if (strlen(name) >= NAMEDATALEN && type_is_enum(getBaseType(type)))
 			label_not_in_enum(name, type);

@@ -25,6 +25,7 @@
 #include "net/endpoint.h"
 #include "task/attach.h"
 #include "task/define.h"
+#include "task/several.h"
 
 /* The arguments by position. */
 enum
@@ -37,7 +38,7 @@ enum
 /* What follows, as counted from where create_task has it. */
 enum
 {
-	ARG_DRIFT_EVERY = ARG_RENAME, ARG_VOTES, ARG_ABSTAIN
+	ARG_DRIFT_EVERY = ARG_RENAME, ARG_VOTES, ARG_ABSTAIN, ARG_MODE, ARG_ORDERS
 };
 
 #define MAX_NAME	63			/* bytes: as an identifier's, for names in views and messages */
@@ -134,6 +135,22 @@ accept_argument(FunctionCallInfo fcinfo, double *value)
 						 "'certified' leaves it to the certificate.")));
 }
 
+static void
+mode_argument(FunctionCallInfo fcinfo, int arg, QcTask *task)
+{
+	char	   *mode;
+
+	if (PG_ARGISNULL(arg))
+		return;
+	mode = text_to_cstring(PG_GETARG_TEXT_PP(arg));
+	if (strcmp(mode, "single") != 0 && strcmp(mode, "multi") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("mode is neither single nor multi: \"%s\"", mode),
+				 errhint("single gives each text one label, multi those that fit, into a column of type text[].")));
+	task->multi = strcmp(mode, "multi") == 0;
+}
+
 /* What is given besides the name, the labels and their new names. */
 static void
 other_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
@@ -154,6 +171,9 @@ other_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
 		task->votes = PG_GETARG_INT32(ARG_VOTES + shift);
 	if (!PG_ARGISNULL(ARG_ABSTAIN + shift))
 		task->abstain = PG_GETARG_BOOL(ARG_ABSTAIN + shift);
+	mode_argument(fcinfo, ARG_MODE + shift, task);
+	if (!PG_ARGISNULL(ARG_ORDERS + shift))
+		task->orders = PG_GETARG_INT32(ARG_ORDERS + shift);
 }
 
 /* ---- checks ---- */
@@ -176,6 +196,40 @@ check_numbers(const QcTask *task)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("votes must be 0 or from %d to %d", QC_LEAST_VOTES, QC_MOST_VOTES),
 				 errhint("It is how often a server that gives no probabilities is asked about a text; 5 is usual, 0 asks once.")));
+}
+
+/* Yes or no of each label needs neither a way to say none nor another order. */
+static void
+check_mode(const QcTask *task)
+{
+	if (task->orders < 1 || task->orders > QC_MOST_ORDERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("orders must be from 1 to %d", QC_MOST_ORDERS),
+				 errhint("It is in how many orders the labels are shown, each text in one of them; 1 is the order written.")));
+	if (task->multi && task->abstain)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("abstain is of no use where a text may have several labels"),
+				 errhint("Leave it out: where no label fits, the label column gets an empty array.")));
+	if (task->multi && task->orders > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("orders is of no use where a text may have several labels"),
+				 errhint("Leave it out: each label is asked about by itself.")));
+}
+
+/* The label column has the one type or the other. */
+static void
+check_mode_change(const QcTask *old, const QcTask *fresh)
+{
+	if (old->multi == fresh->multi || !OidIsValid(old->source))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the mode of task \"%s\" cannot change while it is attached to a table", old->name),
+			 errhint("Type: SELECT qwen.detach(%s), then change it and attach it with a label column of type %s.",
+					 quote_literal_cstr(old->name), fresh->multi ? "text[]" : "text")));
 }
 
 /* The server is asked as the task's owner, whoever types the command. */
@@ -208,7 +262,7 @@ check_column(const QcTask *task)
 
 /* ---- writing ---- */
 
-#define NARGS 14
+#define NARGS 16
 
 /* Parameters of INSERT and UPDATE: $1 is the name or the id, then as listed. */
 static void
@@ -240,6 +294,10 @@ task_parameters(const QcTask *task, Oid *types, Datum *args, char *nulls)
 	args[12] = Int32GetDatum(task->votes);
 	types[13] = BOOLOID;
 	args[13] = BoolGetDatum(task->abstain);
+	types[14] = TEXTOID;
+	args[14] = CStringGetTextDatum(task->multi ? "multi" : "single");
+	types[15] = INT4OID;
+	args[15] = Int32GetDatum(task->orders);
 	for (int i = 5; i < NARGS; i++)
 		nulls[i] = ' ';
 	if (qc_task_accepts_certified(task))
@@ -309,6 +367,7 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 	task.priority = 10;
 	task.keep = true;
 	task.drift_every = 1000;
+	task.orders = 1;
 	if (PG_ARGISNULL(ARG_LABELS))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -317,6 +376,7 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 	task.labels = labels_argument(fcinfo, form, &site);
 	other_arguments(fcinfo, &task, 0);
 	check_numbers(&task);
+	check_mode(&task);
 	check_prompt(&task);
 	if (task.server)
 		check_server(&task);
@@ -325,8 +385,8 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	/* a name that another session takes meanwhile shows as no row written */
 	if (write_task("INSERT INTO qwen.task (name, labels, instructions, examples, server, with_reason, "
-				   "accept_above, priority, keep, version, owner, drift_every, votes, abstain) "
-				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
+				   "accept_above, priority, keep, version, owner, drift_every, votes, abstain, mode, orders) "
+				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) "
 				   "ON CONFLICT (name) DO NOTHING", &task, false) == 0)
 		raise_taken(task.name);
 	PG_RETURN_VOID();
@@ -340,6 +400,14 @@ same_text(const char *a, const char *b)
 	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
 }
 
+/* In how many requests, or for what kind of answer. */
+static bool
+asks_otherwise(const QcTask *old, const QcTask *fresh)
+{
+	return old->votes != fresh->votes || old->abstain != fresh->abstain ||
+		old->multi != fresh->multi || old->orders != fresh->orders;
+}
+
 /* Does anything differ that shapes a request? */
 static bool
 reshaped(const QcTask *old, const QcTask *fresh)
@@ -349,7 +417,7 @@ reshaped(const QcTask *old, const QcTask *fresh)
 		!same_text(old->examples, fresh->examples) ||
 		!same_text(old->server, fresh->server) ||
 		old->with_reason != fresh->with_reason ||
-		old->votes != fresh->votes || old->abstain != fresh->abstain;
+		asks_otherwise(old, fresh);
 }
 
 /*
@@ -397,6 +465,11 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 		fresh.labels = labels_argument(fcinfo, form, &site);
 	other_arguments(fcinfo, &fresh, 1);
 	check_numbers(&fresh);
+	check_mode(&fresh);
+	check_mode_change(old, &fresh);
+	if (!PG_ARGISNULL(ARG_RENAME) && old->multi)
+		qc_several_refuse(old, "rename", "Give labels with the new name, and in the rows: "
+						  "UPDATE ... SET label = array_replace(label, 'old', 'new').");
 	if (!PG_ARGISNULL(ARG_RENAME))
 		apply_rename(fcinfo, old, &fresh, &rename);
 	check_prompt(&fresh);
@@ -409,12 +482,12 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	if (write_task("UPDATE qwen.task SET labels = $2::json, instructions = $3, examples = $4::jsonb, "
 				   "server = $5, with_reason = $6, accept_above = $7, priority = $8, keep = $9, "
-				   "version = $10, owner = $11, drift_every = $12, votes = $13, abstain = $14 WHERE id = $1", &fresh, true) != 1)
+				   "version = $10, owner = $11, drift_every = $12, votes = $13, abstain = $14, mode = $15, orders = $16 WHERE id = $1", &fresh, true) != 1)
 		elog(ERROR, "task %d is gone", fresh.id);
 	only_names = rename.n > 0 && PG_ARGISNULL(ARG_LABELS) && PG_ARGISNULL(ARG_EXAMPLES) &&
 		same_text(old->instructions, fresh.instructions) &&
 		same_text(old->server, fresh.server) && old->with_reason == fresh.with_reason &&
-		old->votes == fresh.votes && old->abstain == fresh.abstain;
+		!asks_otherwise(old, &fresh);
 	if (rename.n > 0)
 		qc_rename_rows(old, &rename, fresh.version, only_names);
 	if (fresh.version != old->version && !only_names)

@@ -315,6 +315,8 @@ qc_task_prompt_args(const QcTask *task, QcPromptArgs *args)
 	args->form = QC_LABELS_TEXT;
 	args->how.votes = task->votes;
 	args->how.abstain = task->abstain;
+	args->how.multi = task->multi;
+	args->how.orders = task->orders > 1 ? task->orders : 0;
 	args->labels = (struct varlena *) cstring_to_text(task->labels);
 	if (task->instructions)
 		args->instructions = (struct varlena *) cstring_to_text(task->instructions);

@@ -171,6 +171,8 @@ qc_column_fits(QcColumnUse use, Oid type)
 			return base == FLOAT4OID || base == FLOAT8OID || base == NUMERICOID;
 		case QC_COLUMN_REASON:
 			return is_text(base);
+		case QC_COLUMN_LABELS:
+			return base == TEXTARRAYOID;
 	}
 	return false;				/* keep the compiler quiet */
 }
@@ -178,7 +180,7 @@ qc_column_fits(QcColumnUse use, Oid type)
 const char *
 qc_column_types(QcColumnUse use)
 {
-	return use == QC_COLUMN_LABEL ? "text, varchar or an enum" :
+	return use == QC_COLUMN_LABEL ? "text, varchar or an enum" : use == QC_COLUMN_LABELS ? "text[]" :
 		use == QC_COLUMN_CONFIDENCE ? "real, double precision or numeric" : "text or varchar";
 }
 
@@ -187,12 +189,12 @@ static bool
 read_column(const QcTask *task, Relation rel, AttrNumber attno, QcColumnUse use,
 			AttrNumber *out, char **name_sql, char **type_sql, char **why)
 {
-	static const char *const names[] = {"label", "confidence", "reason"};
+	static const char *const names[] = {"label", "confidence", "reason", "label"};
 	const char *what = names[use];
 	Form_pg_attribute attr;
 
 	*out = attno;
-	if (attno == 0 && use != QC_COLUMN_LABEL)
+	if (attno == 0 && use != QC_COLUMN_LABEL && use != QC_COLUMN_LABELS)
 		return true;
 	if (attno <= 0 || attno > RelationGetNumberOfAttributes(rel) ||
 		TupleDescAttr(RelationGetDescr(rel), attno - 1)->attisdropped)
@@ -213,7 +215,7 @@ read_column(const QcTask *task, Relation rel, AttrNumber attno, QcColumnUse use,
 static bool
 read_columns(QcTarget *target, const QcTask *task, Relation rel, char **why)
 {
-	return read_column(task, rel, task->label_column, QC_COLUMN_LABEL, &target->label,
+	return read_column(task, rel, task->label_column, task->multi ? QC_COLUMN_LABELS : QC_COLUMN_LABEL, &target->label,
 					   &target->label_sql, &target->label_type_sql, why) &&
 		read_column(task, rel, task->confidence_column, QC_COLUMN_CONFIDENCE, &target->confidence,
 					&target->confidence_sql, &target->confidence_type_sql, why) &&

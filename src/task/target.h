@@ -70,7 +70,8 @@ typedef enum QcColumnUse
 {
 	QC_COLUMN_LABEL,
 	QC_COLUMN_CONFIDENCE,
-	QC_COLUMN_REASON
+	QC_COLUMN_REASON,
+	QC_COLUMN_LABELS			/* of a task that gives several */
 } QcColumnUse;
 
 extern bool qc_column_fits(QcColumnUse use, Oid type);

@@ -46,7 +46,7 @@
 	"with_reason, accept_above, priority, keep, paused, source::oid, existing, input, " \
 	QC_COLUMN(input_column, 1) ", " QC_COLUMN(label_column, 2) ", " \
 	QC_COLUMN(confidence_column, 3) ", " QC_COLUMN(reason_column, 4) ", " \
-	QC_READS ", drift_every, votes, abstain"
+	QC_READS ", drift_every, votes, abstain, mode = 'multi', orders"
 
 /* Columns in the order of QC_TASK_COLUMNS, from 1. */
 enum
@@ -55,7 +55,8 @@ enum
 	COL_EXAMPLES, COL_SERVER, COL_WITH_REASON, COL_ACCEPT_ABOVE, COL_PRIORITY,
 	COL_KEEP, COL_PAUSED, COL_SOURCE, COL_EXISTING, COL_INPUT,
 	COL_INPUT_COLUMN, COL_LABEL_COLUMN, COL_CONFIDENCE_COLUMN, COL_REASON_COLUMN,
-	COL_INPUT_READS, COL_DRIFT_EVERY, COL_VOTES, COL_ABSTAIN
+	COL_INPUT_READS, COL_DRIFT_EVERY, COL_VOTES, COL_ABSTAIN,
+	COL_MULTI, COL_ORDERS
 };
 
 static Datum
@@ -151,6 +152,8 @@ make_task(HeapTuple tuple, MemoryContext parent)
 	task->drift_every = int_column(tuple, COL_DRIFT_EVERY);
 	task->votes = int_column(tuple, COL_VOTES);
 	task->abstain = bool_column(tuple, COL_ABSTAIN);
+	task->multi = bool_column(tuple, COL_MULTI);
+	task->orders = int_column(tuple, COL_ORDERS);
 	return task;
 }
 

@@ -37,6 +37,8 @@ typedef struct QcTask
 	int			drift_every;	/* labels between two looks for drift */
 	int			votes;			/* draws where a server gives no probabilities; 0: none */
 	bool		abstain;		/* the answer may be that no label fits */
+	bool		multi;			/* a text may have several labels: the column is text[] */
+	int			orders;			/* of the labels, a text's by its hash; 1: as written */
 	bool		paused;
 
 	/* what it is attached to; source InvalidOid: nothing */

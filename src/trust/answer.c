@@ -18,11 +18,13 @@
 #include "common/statement.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 #include "queue/note.h"
 #include "queue/own.h"
 #include "queue/write_rows.h"
+#include "task/several.h"
 #include "trust/certify.h"
 #include "trust/reviews.h"
 
@@ -241,12 +243,11 @@ count_answer(const QcTask *task)
 }
 
 static void
-check_label(const QcTask *task, const char *label)
+check_label(const QcTask *task, const QcNames *of, const char *label)
 {
+	QcNames		labels = *of;
 	StringInfoData hint;
-	QcNames		labels;
 
-	qc_names_read(task, &labels);
 	if (qc_names_find(&labels, label) >= 0)
 		return;
 	initStringInfo(&hint);
@@ -256,6 +257,40 @@ check_label(const QcTask *task, const char *label)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("\"%s\" is not a label of task \"%s\"", label, task->name),
 			 errhint("Its labels: %s%s.", hint.data, labels.n > 30 ? ", ..." : "")));
+}
+
+/* Several labels: each must be one, and they are written in the task's order. */
+static char *
+several_labels(const QcTask *task, const QcNames *labels, const char *text)
+{
+	int			n;
+	char	  **name = qc_several_names(text, &n);
+	bool	   *has = palloc0(sizeof(bool) * labels->n);
+	const char **in_order = palloc(sizeof(char *) * labels->n);
+	int			m = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		check_label(task, labels, name[i]);
+		has[qc_names_find(labels, name[i])] = true;
+	}
+	for (int i = 0; i < labels->n; i++)
+		if (has[i])
+			in_order[m++] = labels->name[i];
+	return qc_several_text(in_order, m);
+}
+
+/* What a person gave, as it is to be written. */
+static char *
+checked(const QcTask *task, char *label)
+{
+	QcNames		labels;
+
+	qc_names_read(task, &labels);
+	if (task->multi)
+		return several_labels(task, &labels, label);
+	check_label(task, &labels, label);
+	return label;
 }
 
 static void
@@ -330,7 +365,7 @@ answer_row(FunctionCallInfo fcinfo, char *label)
 				 errmsg("task \"%s\" was changed by another session", task->name),
 				 errhint("Answer again.")));
 	if (label != NULL)
-		check_label(task, label);
+		answer.label = label = checked(task, label);
 	qc_reviews_key(fcinfo, 1, task, target, &answer.item);
 	key = qc_key_text(answer.item.k, answer.item.kx);
 	count_answer(task);
@@ -347,17 +382,39 @@ answer_row(FunctionCallInfo fcinfo, char *label)
 	return said(&answer);
 }
 
-PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_correct);
-
-Datum
-qwen_classify_correct(PG_FUNCTION_ARGS)
+static void
+refuse_null(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(2))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("label must not be NULL"),
 				 errhint("To have a row labelled anew, set its label to NULL with UPDATE.")));
+}
+
+PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_correct);
+
+Datum
+qwen_classify_correct(PG_FUNCTION_ARGS)
+{
+	refuse_null(fcinfo);
 	return answer_row(fcinfo, text_to_cstring(PG_GETARG_TEXT_PP(2)));
+}
+
+PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_correct_array);
+
+Datum
+qwen_classify_correct_array(PG_FUNCTION_ARGS)
+{
+	const QcTask *task = qc_task_argument(fcinfo, 0);
+
+	refuse_null(fcinfo);
+	if (!task->multi)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("task \"%s\" gives a text one label, not several", task->name),
+				 errhint("Type: SELECT qwen.correct(%s, ..., 'label').", quote_literal_cstr(task->name))));
+	return answer_row(fcinfo, OidOutputFunctionCall(F_ARRAY_OUT, PG_GETARG_DATUM(2)));
 }
 
 PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_agree);

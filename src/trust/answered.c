@@ -189,7 +189,9 @@ void
 qc_answered_read(const QcTask *task, QcAnswered *answered)
 {
 	memset(answered, 0, sizeof(*answered));
-	qc_names_read(task, &answered->labels);
+	/* where a text may have several labels no label was given: the confidence alone counts */
+	if (!task->multi)
+		qc_names_read(task, &answered->labels);
 	answered->nlabels = answered->labels.n + answered->labels.abstains;
 	read_rows(task, answered);
 	if (answered->source == NULL)

@@ -18,6 +18,7 @@
 
 #include "queue/own.h"
 #include "queue/rows.h"
+#include "task/several.h"
 #include "trust/reviews.h"
 
 #define SLICE	500
@@ -40,12 +41,21 @@ append_number(StringInfo json, const char *name, double number)
 		appendStringInfo(json, "\"%s\":%.6g", name, number);
 }
 
-/* A list of one choice. */
+/* A list of one choice, or of several. */
 static void
-append_choice(StringInfo json, const char *label)
+append_choice(StringInfo json, const QcTask *task, const char *label)
 {
+	int			n = 0;
+	char	  **name = task->multi ? qc_several_names(label, &n) : NULL;
+
 	appendStringInfoString(json, "\"result\":[{\"from_name\":\"label\",\"to_name\":\"text\",\"type\":\"choices\",\"value\":{\"choices\":[");
-	if (label[0] != '\0')		/* where none of the labels fits there is none to choose */
+	for (int i = 0; i < n; i++)
+	{
+		appendStringInfoString(json, i > 0 ? "," : "");
+		escape_json(json, name[i]);
+	}
+	/* where none of the labels fits there is none to choose */
+	if (!task->multi && label[0] != '\0')
 		escape_json(json, label);
 	appendStringInfoString(json, "]}}]");
 }
@@ -90,12 +100,12 @@ row_json(const QcTask *task, const QcNames *labels, const QcAsked *asked,
 	appendStringInfoChar(&json, ',');
 	append_number(&json, "score", asked->confidence);
 	appendStringInfoChar(&json, ',');
-	append_choice(&json, asked->label);
+	append_choice(&json, task, asked->label);
 	appendStringInfoString(&json, "}]");
 	if (human)
 	{
 		appendStringInfoString(&json, ",\"annotations\":[{");
-		append_choice(&json, human);
+		append_choice(&json, task, human);
 		appendStringInfoString(&json, "}]");
 	}
 	append_meta(&json, asked, second < 0 ? NULL : labels->name[second],

@@ -27,6 +27,7 @@
 #include "queue/batch.h"
 #include "queue/own.h"
 #include "queue/read.h"
+#include "task/several.h"
 #include "trust/answered.h"
 #include "trust/quality.h"
 
@@ -479,6 +480,7 @@ qwen_classify_quality(PG_FUNCTION_ARGS)
 
 	if (!qc_task_visible(task))
 		qc_task_check_owner(task);
+	qc_several_refuse(task, "qwen.quality", "Unnest the label column to compare labels one by one.");
 	qc_rows_begin(&rows, fcinfo);
 	qc_names_read(task, &gold.labels);
 	gold.calibration = applied_calibration(task);

@@ -39,10 +39,37 @@ run_for_task(const QcTask *task, const char *sql, int expected)
 	qc_own_end(&own);
 }
 
+/* Several labels, in whatever order a person wrote them: in the task's, each once. */
+static void
+copy_several(const QcTask *task)
+{
+	QcNames		labels;
+	QcOwn		own;
+
+	qc_names_read(task, &labels);
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_texts(&own, labels.name, labels.n);
+	qc_own_run(&own,
+			   "UPDATE qwen.review_row AS v SET human = a.said, reviewer = a.author, reviewed_at = a.at "
+			   "FROM (SELECT a.k, a.kx, a.text_hash, a.author, a.at, CASE WHEN a.label::text[] <@ $2 THEN "
+			   "(SELECT coalesce(pg_catalog.array_agg(l.x ORDER BY l.o), '{}') FROM unnest($2) WITH ORDINALITY AS l(x, o) "
+			   "WHERE l.x = ANY (a.label::text[]))::text ELSE a.label END AS said "
+			   "FROM qwen.annotation AS a WHERE a.task = $1 AND a.kind = 'person') AS a "
+			   "WHERE v.task = $1 AND a.k = v.k AND a.kx = v.kx AND a.text_hash = v.text_hash "
+			   "AND v.human IS DISTINCT FROM a.said", SPI_OK_UPDATE);
+	qc_own_end(&own);
+}
+
 /* A person who thinks again gives another answer. */
 static void
 copy_answers(const QcTask *task)
 {
+	if (task->multi)
+	{
+		copy_several(task);
+		return;
+	}
 	run_for_task(task,
 				 "UPDATE qwen.review_row AS v SET human = a.label, reviewer = a.author, reviewed_at = a.at "
 				 "FROM qwen.annotation AS a WHERE v.task = $1 AND a.task = v.task AND a.k = v.k AND a.kx = v.kx "

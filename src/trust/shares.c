@@ -28,6 +28,7 @@
 
 #include "queue/own.h"
 #include "queue/rows.h"
+#include "task/several.h"
 #include "trust/reviews.h"
 #include "trust/stats/share.h"
 
@@ -382,6 +383,7 @@ qwen_classify_shares(PG_FUNCTION_ARGS)
 	QcCells		cells = {.cxt = CurrentMemoryContext};
 	QcRows		rows;
 
+	qc_several_refuse(task, "qwen.shares", "Count them: SELECT l, count(*) FROM ..., unnest(label) AS l GROUP BY 1.");
 	qc_reviews_check_reader(task, target);
 	qc_reviews_check_kept(task);
 	if (!XactReadOnly)

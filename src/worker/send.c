@@ -20,6 +20,7 @@
 
 #include "net/pool.h"
 #include "net/window.h"
+#include "task/several.h"
 #include "worker/state.h"
 
 #define QC_LEAST_FETCH		16
@@ -294,6 +295,19 @@ copy_top(const QcVerdict *verdict, MemoryContext cxt)
 	return top;
 }
 
+/* Of several labels those that are rather there than not. */
+static char *
+fitting_labels(const QcWork *work, const QcVerdict *verdict)
+{
+	const char **name = palloc(sizeof(char *) * verdict->nlabels);
+	int			n = 0;
+
+	for (int i = 0; i < verdict->nlabels; i++)
+		if (verdict->posterior[i] >= 0.5)
+			name[n++] = text_to_cstring(work->prompt->label[i]);
+	return qc_several_text(name, n);
+}
+
 /* What the row gets; in the batch's context. */
 static void
 take_verdict(QcFlight *flight, const QcVerdict *verdict, bool cut)
@@ -303,7 +317,9 @@ take_verdict(QcFlight *flight, const QcVerdict *verdict, bool cut)
 	MemoryContext old = MemoryContextSwitchTo(flight->batch->cxt);
 
 	item->undecided = qc_label_is_none(work->prompt->prompt->labels, verdict->label);
-	if (!item->undecided)
+	if (work->task->multi)
+		item->label = fitting_labels(work, verdict);
+	else if (!item->undecided)
 		item->label = TextDatumGetCString(PointerGetDatum(work->prompt->label[verdict->label]));
 	item->confidence = verdict->confidence;
 	item->reason = verdict->reason ? qc_utf8_to_server(verdict->reason) : NULL;
@@ -311,7 +327,8 @@ take_verdict(QcFlight *flight, const QcVerdict *verdict, bool cut)
 	item->coverage = verdict->coverage;
 	item->suspect = verdict->suspect;
 	item->verbal = verdict->source == QC_SOURCE_VOTE ? verdict->verbal : NAN;
-	if ((work->task->keep || work->calibration != NULL) && verdict->posterior != NULL)
+	if ((work->task->keep || work->calibration != NULL) && verdict->posterior != NULL &&
+		!isnan(verdict->confidence))
 	{
 		item->top = copy_top(verdict, flight->batch->cxt);
 		item->ntop = verdict->nlabels;

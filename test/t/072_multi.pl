@@ -1,4 +1,4 @@
-# Several labels for one text: a question of yes or no a label, in a query.
+# Several labels for one text: a question of yes or no a label, in a query and in a task.
 use strict;
 use warnings;
 use QwenTest;
@@ -73,5 +73,88 @@ like($r->{err}, qr/1 text could not be labelled/, 'and a warning');
 is(sql("SET qwen_classify.on_error = 'label'; SELECT qwen_labels('x', $LABELS, server => 'broken')"), '{error}', 'or the label error');
 $r = run_sql($node, "SELECT qwen_labels('', $LABELS, server => 'qwen') IS NULL");
 is($r->{out}, 't', 'an empty text: NULL');
+
+# ---- a task ----
+
+sql("SELECT qwen.create_task('topics', ARRAY['refund','bug','not sure'], server => 'qwen', mode => 'multi')");
+sql("CREATE TABLE ticket (id int PRIMARY KEY, body text, label text, confidence float8, reason text)");
+like(error_of("SELECT qwen.attach('topics', 'ticket', input => 'body')"), qr/^column "label" of table public\.ticket has type text\n.*It must be text\[\]/s, 'the label column is an array');
+sql("ALTER TABLE ticket DROP COLUMN label");
+like(error_of("SELECT qwen.attach('topics', 'ticket', input => 'body')"), qr/ADD COLUMN label text\[\]/, 'which attach would make');
+sql("SELECT qwen.attach('topics', 'ticket', input => 'body', add_columns => true)");
+mock_reset();
+sql("INSERT INTO ticket VALUES (1, 'a bug and a refund'), (2, 'I am not sure'), (3, 'a letter'), (4, NULL), (5, 'a bug')");
+wait_for('topics');
+is(sql("SELECT string_agg(id || ' ' || coalesce(label::text, '-'), ', ' ORDER BY id) FROM ticket"),
+	'1 {refund,bug}, 2 {"not sure"}, 3 {}, 4 -, 5 {bug}', 'each row gets the labels that fit');
+is(mock_stats()->{requests}, 12, 'by a request a label');
+is(sql("SELECT count(*) FROM ticket t JOIN qwen.result r ON r.k = t.id WHERE abs(t.confidence - (SELECT min(greatest(x, 1 - x)) FROM unnest(r.top) x)) > 1e-5 OR array_length(r.top, 1) <> 3 OR t.reason IS NOT NULL"),
+	'0', 'confidence is that of the least sure label; qwen.result keeps all of them');
+is(sql("SELECT bool_and((r.top[2] >= 0.5) = ('bug' = ANY (t.label))) FROM ticket t JOIN qwen.result r ON r.k = t.id"), 't', 'in the order of the labels');
+is(sql("SELECT count(*) FROM ticket t JOIN qwen.result r ON r.k = t.id WHERE r.label <> t.label::text"), '0', 'and the labels as the row has them');
+mock_reset();
+sql("SELECT qwen.backfill('topics')");
+wait_for('topics');
+is(mock_stats()->{requests}, 0, 'a row that no label fits has its answer');
+is(sql("SELECT qwen_labels('a bug', task => 'topics'), qwen_labels('a bug', task => 'topics', threshold => 0)"), '{bug}|{refund,bug,"not sure"}', 'by the task in a query');
+is(sql("SELECT (s ->> 'bug')::float8 > 0.5, (s ->> 'refund')::float8 < 0.5 FROM qwen_scores('a bug', task => 'topics') s"), 't|t', 'qwen_scores: how probable each label is');
+like(error_of("SELECT $_('a bug', task => 'topics')"), qr/^task "topics" gives a text several labels\n.*qwen_labels/s, "$_ has none to give") for qw(qwen_label qwen_classify);
+
+# people
+is(sql("SELECT count(*) > 0, bool_and(label = (SELECT t.label::text FROM ticket t WHERE t.id::text = key)) FROM qwen.review('topics')"), 't|t', 'the review shows the labels');
+is(sql("SELECT qwen.correct('topics', 5, ARRAY['not sure', 'bug', 'bug'])"), '{bug,"not sure"}, not {bug}', 'correct with an array, in any order');
+is(sql("SELECT label, confidence, reason FROM ticket WHERE id = 5"), '{bug,"not sure"}|1|set by ' . sql('SELECT current_user'), 'is written');
+is(sql("SELECT qwen.correct('topics', 3, '{bug}')"), '{bug}, not {}', 'or with its text');
+like(error_of("SELECT qwen.correct('topics', 3, '{bug,what}')"), qr/^"what" is not a label of task "topics"/, 'each of them is one of the labels');
+like(error_of("SELECT qwen.correct('topics', 3, ARRAY['bug', NULL])"), qr/^a label must not be NULL/, 'none is NULL');
+is(sql("SELECT qwen.correct('topics', 3, '{}')"), '{}: agreed', 'none at all is an answer, here the machine\'s own');
+is(sql("SELECT qwen.agree('topics', 1)"), '{refund,bug}: agreed', 'agree');
+sql("SELECT qwen.audit('topics', 10)", "UPDATE ticket SET label = '{bug,refund}' WHERE id = 2");
+is(sql("SELECT human FROM qwen.review_row WHERE k = 2 AND human IS NOT NULL UNION ALL SELECT 'none' LIMIT 1") =~ /none|bug/ ? 1 : 0, 1, 'an UPDATE by hand');
+sql("SELECT * FROM qwen.audits('topics')");
+is(sql("SELECT human FROM qwen.review_row WHERE k = 2"), '{refund,bug}', 'counts as an answer, in the order of the labels');
+mock_reset();
+sql("SELECT qwen.relabel('topics', filter => 'true')");
+wait_for('topics');
+is(sql("SELECT string_agg(id || ' ' || label::text, ', ' ORDER BY id) FROM ticket WHERE label IS NOT NULL"),
+	'1 {refund,bug}, 2 {bug,refund}, 3 {}, 5 {bug,"not sure"}', 'a relabel leaves what people said');
+sql("SELECT qwen.alter_task('topics', labels => ARRAY['bug', 'letter'])", "INSERT INTO ticket VALUES (6, 'a bug'), (7, 'a letter')");
+wait_for('topics');
+sql("UPDATE ticket SET label = NULL WHERE id = 3");
+wait_for('topics');
+is(sql("SELECT string_agg(id || ' ' || label::text, ', ' ORDER BY id) FROM ticket WHERE id IN (3, 6, 7)"), '3 {letter}, 6 {bug}, 7 {letter}', 'other labels');
+like(sql("SELECT string_agg(e::text, ' ') FROM qwen.export('topics') e"), qr/"choices":\["bug","not sure"\]/, 'an export has all choices');
+is(sql("SELECT count(*) > 0 FROM qwen.history('topics', 5)"), 't', 'a history');
+sql("INSERT INTO ticket SELECT i, CASE i % 3 WHEN 0 THEN 'a bug ' WHEN 1 THEN 'a letter ' ELSE 'bug, letter ' END || i FROM generate_series(101, 160) i");
+wait_for('topics');
+sql("SELECT count(*) FROM qwen.audit('topics', 70)",
+	"SELECT count(qwen.correct('topics', id, CASE WHEN id % 5 = 0 THEN '{}'::text[] ELSE label END)) FROM ticket WHERE id > 100 AND label IS NOT NULL");
+is(sql("SELECT answered, wrong FROM qwen.audits('topics')") =~ /^6\d\|1\d$/ ? 1 : 0, 1, 'audits count whether all labels are right') or diag sql("SELECT * FROM qwen.audits('topics')");
+sql("SELECT * FROM qwen.calibrate('topics')");
+like(sql("SELECT string_agg(item || ' ' || value, ', ') FROM qwen.calibration_of('topics')"), qr/active/, 'and calibrate the confidence') or diag sql("SELECT * FROM qwen.calibration_of('topics')");
+sql("INSERT INTO ticket VALUES (200, 'a bug at last')");
+wait_for('topics');
+is(sql("SELECT t.label, t.confidence <> r.confidence FROM ticket t JOIN qwen.result r ON r.k = t.id WHERE id = 200"), '{bug}|t', 'of rows to come');
+
+# what is refused says what to do
+like(error_of("SELECT qwen.alter_task('topics', rename => '{\"bug\": \"defect\"}')"), qr/^rename is about tasks that give a text one label/, 'rename');
+like(error_of("SELECT * FROM qwen.quality('topics')"), qr/^qwen.quality is about tasks that give a text one label\n.*Unnest/s, 'quality');
+like(error_of("SELECT * FROM qwen.shares('topics')"), qr/^qwen.shares is about tasks that give a text one label/, 'shares');
+like(error_of("SELECT qwen.alter_task('topics', mode => 'single')"), qr/^the mode of task "topics" cannot change while it is attached.*detach/s, 'another mode');
+like(error_of("SELECT qwen.create_task('x', $LABELS, mode => 'multi', abstain => true)"), qr/^abstain is of no use/, 'abstain');
+like(error_of("SELECT qwen.create_task('x', $LABELS, mode => 'multi', orders => 4)"), qr/^orders is of no use/, 'orders');
+like(error_of("SELECT qwen.create_task('x', $LABELS, mode => 'many')"), qr/^mode is neither single nor multi: "many"/, 'a word');
+sql("SELECT qwen.create_task('one', $LABELS, server => 'qwen')", "CREATE TABLE one (id int PRIMARY KEY, body text, label text[], confidence float8, reason text)");
+like(error_of("SELECT qwen.attach('one', 'one', input => 'body')"), qr/has type text\[\]/, 'an array for one label');
+is(sql("SELECT qwen_labels('a bug, praise', task => 'one')"), '{bug,praise}', 'a task of one label may be asked for several');
+sql("ALTER TABLE one ALTER label TYPE text USING NULL", "SELECT qwen.attach('one', 'one', input => 'body')", "INSERT INTO one VALUES (1, 'a bug')");
+wait_for('one');
+like(error_of("SELECT qwen.correct('one', 1, ARRAY['bug'])"), qr/^task "one" gives a text one label/, 'an array as a correction of one');
+
+# a server without numbers
+sql("SELECT qwen.create_task('bare', $LABELS, server => 'bare', mode => 'multi')", "CREATE TABLE bare (id int PRIMARY KEY, body text)",
+	"SELECT qwen.attach('bare', 'bare', input => 'body', add_columns => true)", "INSERT INTO bare VALUES (1, 'a bug')");
+wait_for('bare');
+is(sql("SELECT b.label, b.confidence IS NULL, r.top IS NULL, r.source FROM bare b, qwen.result r, qwen.task t WHERE t.name = 'bare' AND r.task = t.id"), '{bug}|t|t|none', 'no number is made up');
 
 done_testing();

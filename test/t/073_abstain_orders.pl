@@ -1,4 +1,4 @@
-# "None of these": what a call, a task and a review make of it.
+# "None of these": what a call, a task and a review make of it; labels in several orders.
 use strict;
 use warnings;
 use QwenTest;
@@ -128,5 +128,31 @@ is(sql("SELECT count(*) FROM qwen.queue"), '0', 'which queues nothing');
 sql("SELECT qwen.alter_task('second', keep => false)", "INSERT INTO second VALUES (3, 'none of these, 3')");
 wait_for('second');
 is(requests('second', "SELECT qwen.backfill('second')"), 0, 'also a task that keeps nothing knows what it found undecided');
+
+# ---- orders: which one a text's bytes decide; labels and numbers are the user's ----
+
+sql("SELECT qwen.create_task('order$_', '{\"alpha\": \"first\", \"beta\": null, \"gamma\": \"third\", \"delta\": null}', server => 'qwen', orders => $_)") for 1 .. 4;
+my $lists = "SELECT DISTINCT substring(qwen.preview('text ' || i, task => 'order%d')::jsonb #>> '{messages,0,content}' FROM 'Labels:\n(.*?)\n\n') FROM generate_series(1, 60) i ORDER BY 1";
+is(sql('SELECT count(*) FROM (' . sprintf($lists, $_) . ') x'), $_, "$_ orders") for 1 .. 4;
+is(sql('SELECT count(DISTINCT (SELECT string_agg(l, \'|\' ORDER BY l) FROM string_to_table(list, E\'\n\') l)) FROM (' . sprintf($lists, 4) . ') x(list)'), '1', 'of the same labels and descriptions');
+is(sql("SELECT count(*) FROM (SELECT i, qwen_scores('text ' || i, task => 'order1') a, qwen_scores('text ' || i, task => 'order4') b FROM generate_series(1, 40) i) x WHERE a <> b"), '0',
+	'probabilities belong to their labels');
+is(sql("SELECT count(*) FROM generate_series(1, 40) i WHERE qwen_label('text ' || i, task => 'order1') <> qwen_label('text ' || i, task => 'order4')"), '0', 'and so does the label');
+is(sql("SELECT qwen.alter_task('order4', server => 'letters'), qwen.alter_task('order1', server => 'letters')") && sql("SELECT count(*) FROM generate_series(1, 40) i WHERE qwen_label('text ' || i, task => 'order1') <> qwen_label('text ' || i, task => 'order4')"), '0', 'with letters, too');
+mock_reset();
+sql("SELECT qwen_label(t, task => 'order3') FROM (VALUES ('same'), ('same'), ('other')) v(t)");
+is(mock_stats()->{requests}, 2, 'equal texts are asked about once, each text once');
+sql("SELECT qwen.alter_task('order3', abstain => true)");
+is(sql("SELECT count(*) FROM generate_series(1, 20) i WHERE qwen_label('none of these ' || i, task => 'order3') IS NULL"), '20', 'that none fits stays what it is');
+is(sql("SELECT count(*) FROM generate_series(1, 20) i WHERE qwen.preview('text ' || i, task => 'order3')::jsonb #>> '{messages,0,content}' ~ E'- none of these: [^\n]*\n\n'"), '20', 'and last');
+is(sql("SELECT version FROM qwen.task WHERE name = 'order3'"), '2', 'another version');
+sql("SELECT qwen.alter_task('order3', orders => 1)");
+is(sql("SELECT version FROM qwen.task WHERE name = 'order3'"), '3', 'and so is another number of orders');
+like(error_of("SELECT qwen.create_task('x', '{a,b}', orders => $_)"), qr/^orders must be from 1 to 4/, "$_ orders are refused") for 0, 5;
+sql("CREATE TABLE ordered (id int PRIMARY KEY, body text)", "SELECT qwen.attach('order2', 'ordered', input => 'body', add_columns => true)",
+	"INSERT INTO ordered SELECT i, 'text ' || i FROM generate_series(1, 30) i");
+wait_for('order2');
+is(sql("SELECT count(*) FROM ordered WHERE label <> qwen_label(body, task => 'order2')"), '0', 'the worker asks alike');
+is(sql("SELECT count(*) FROM ordered o JOIN qwen.result r ON r.k = o.id AND r.task = (SELECT id FROM qwen.task WHERE name = 'order2') WHERE abs(r.top[array_position(ARRAY['alpha','beta','gamma','delta'], o.label)] - r.confidence) > 1e-5"), '0', 'and keeps the numbers in the order written');
 
 done_testing();
