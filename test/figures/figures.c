@@ -3,8 +3,8 @@
  * figures.c
  *	  The extension's own statistics, on rows read from standard input.
  *
- *	figures calibration | certificate | drift | fold
- *		rows as lines of "confidence right truth label", see tell.py
+ *	figures calibration | certificate | drift | fold LABELS
+ *		rows as lines of "confidence right truth label", then LABELS probabilities, see tell.py
  *	figures mcnemar B C
  *
  * fold prints for each row what the map that its reviews would get says of it
@@ -12,6 +12,7 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +51,8 @@ grow(Rows *rows, int size)
 	rows->right = realloc(rows->right, sizeof(bool) * size);
 	rows->truth = realloc(rows->truth, sizeof(int) * size);
 	rows->label = realloc(rows->label, sizeof(int) * size);
-	if (!rows->p || !rows->right || !rows->truth || !rows->label)
+	rows->top = realloc(rows->top, sizeof(float) * ((size_t) size * rows->labels + 1));
+	if (!rows->p || !rows->right || !rows->truth || !rows->label || !rows->top)
 		check(QC_STAT_NO_MEMORY, "rows");
 }
 
@@ -69,14 +71,30 @@ read_rows(Rows *rows)
 		rows->p[rows->n] = p;
 		rows->right[rows->n] = right != 0;
 		rows->truth[rows->n] = truth;
-		rows->label[rows->n++] = label;
-		if (truth >= rows->labels)
-			rows->labels = truth + 1;
-		if (label >= rows->labels)
-			rows->labels = label + 1;
+		rows->label[rows->n] = label;
+		for (int l = 0; l < rows->labels; l++)
+			if (scanf("%f", &rows->top[(size_t) rows->n * rows->labels + l]) != 1)
+				check(QC_STAT_INPUT, "probabilities of the labels");
+		rows->n++;
 	}
 	if (rows->n == 0 || !feof(stdin))
 		check(QC_STAT_INPUT, "rows of standard input");
+}
+
+/* As qwen.calibrate takes them from recent results. */
+static void
+take_means(Rows *rows)
+{
+	rows->mean_log = room((size_t) rows->labels, sizeof(double));
+	rows->mean = room((size_t) rows->labels, sizeof(double));
+	for (int i = 0; i < rows->n; i++)
+		for (int l = 0; l < rows->labels; l++)
+		{
+			double		p = rows->top[(size_t) i * rows->labels + l];
+
+			rows->mean[l] += p / rows->n;
+			rows->mean_log[l] += log(fmax(p, exp(-9))) / rows->n;
+		}
 }
 
 static void
@@ -105,12 +123,14 @@ main(int argc, char **argv)
 		printf("%.6g\n", qc_mcnemar(atoi(argv[2]), atoi(argv[3])));
 		return 0;
 	}
-	if (argc != 2)
+	if (argc != 3)
 	{
-		fputs("usage: figures calibration|certificate|drift|fold < rows\n       figures mcnemar B C\n", stderr);
+		fputs("usage: figures calibration|certificate|drift|fold LABELS < rows\n       figures mcnemar B C\n", stderr);
 		return 2;
 	}
+	rows.labels = atoi(argv[2]);
 	read_rows(&rows);
+	take_means(&rows);
 	if (strcmp(argv[1], "calibration") == 0)
 		figure_calibration(&rows);
 	else if (strcmp(argv[1], "certificate") == 0)

@@ -20,6 +20,9 @@ typedef struct Rows
 	bool	   *right;
 	int		   *truth;
 	int		   *label;			/* the one given */
+	float	   *top;			/* labels probabilities of each row, or NULL */
+	double	   *mean_log;		/* of each label, over the rows: of ln p, and of p */
+	double	   *mean;
 } Rows;
 
 extern void *room(size_t count, size_t size);

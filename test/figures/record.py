@@ -24,8 +24,8 @@ PATIENCE = 3600  # seconds; the server may be stopped for a while
 local = threading.local()
 
 
-def rows_of_query(psql, query):
-    out = subprocess.run(psql + ["-qAt", "-c", query], stdout=subprocess.PIPE, check=True).stdout
+def rows_of_query(psql, *queries):
+    out = subprocess.run(psql + ["-qAt"] + [a for query in queries for a in ("-c", query)], stdout=subprocess.PIPE, check=True).stdout
     return [json.loads(line) for line in out.decode().splitlines()]
 
 
@@ -47,10 +47,10 @@ def reason_query(name, numbers):
 
 
 def bodies(psql, name):
-    """What the extension asks, by row; one row is asked first, so that it knows the server's kind."""
-    rows_of_query(psql, scores_query(name, "SELECT min(row) FROM said"))
+    """What the extension asks, by row.  It looks at the server first: of one that it does not know a preview is a guess."""
     return {r["row"]: (r["truth"], r["body"]) for r in rows_of_query(
-        psql, "SELECT json_build_object('row', row, 'truth', truth, 'body', "
+        psql, "DO $$ BEGIN PERFORM qwen.check_server('qwen'); END $$",
+        "SELECT json_build_object('row', row, 'truth', truth, 'body', "
         f"qwen.preview(body, {question(name)}, with_reason => false)::json) FROM said")}
 
 
@@ -88,14 +88,16 @@ def verbal(url, body, labels):
             float(number.group(1)) if number else None)
 
 
-def words(url, name, body):
-    first = ask(url, body)
+def words(url, name, _, body):
     said, sure = verbal(url, body, sets.LABELS[name])
-    return {"written": content(first), "geometric_mean": geometric_mean(first), "said": said, "sure": sure}
+    return {"said": said, "sure": sure}
 
 
-def votes(url, name, body):
-    return {"votes": [content(ask(url, dict(body, temperature=1, seed=seed))) for seed in range(VOTES)]}
+def votes(url, _, number, body):
+    """Each row has seeds of its own: the same ones would draw the same places of all distributions."""
+    first = ask(url, body)
+    return {"written": content(first), "geometric_mean": geometric_mean(first),
+            "votes": [content(ask(url, dict(body, temperature=1, seed=number * VOTES + i))) for i in range(VOTES)]}
 
 
 BY_HAND = {"words": words, "votes": votes}
@@ -119,7 +121,7 @@ def ask_all(way, url, name, numbers, parallel, psql):
     if way in BY_HAND:
         known = bodies(psql, name)
         with concurrent.futures.ThreadPoolExecutor(parallel) as pool:
-            yield from pool.map(lambda n: {"row": n, "truth": known[n][0], **BY_HAND[way](url, name, known[n][1])}, numbers)
+            yield from pool.map(lambda n: {"row": n, "truth": known[n][0], **BY_HAND[way](url, name, n, known[n][1])}, numbers)
         return
     query = scores_query if way == "scores" else reason_query
     for start in range(0, len(numbers), BATCH):

@@ -25,6 +25,8 @@ PROGRAM = HERE.parent.parent / "tmp_check/figures/figures"
 MODEL = "small"
 DRAWS = 2000
 VOTES = 5
+VOTED, DRAWN, SPOKEN = f"{VOTES} votes", f"{VOTES} votes, drawn", "its own word"
+WAYS = ("probability", "geometric mean", VOTED, DRAWN, SPOKEN)
 
 
 # ---- what was recorded ----
@@ -60,7 +62,8 @@ def lines_of(name):
     labels = sorted(sets.LABELS[name])
     for row in recorded(name, "scores").values():
         label = best(row["scores"])
-        yield (f"{row['scores'][label]} {int(label == row['truth'])} {labels.index(row['truth'])} {labels.index(label)}\n")
+        yield " ".join(map(str, (row["scores"][label], int(label == row["truth"]), labels.index(row["truth"]), labels.index(label),
+                                 *(row["scores"][each] for each in labels)))) + "\n"
 
 
 def by_program(figure, names):
@@ -68,7 +71,7 @@ def by_program(figure, names):
         lines = list(lines_of(name))
         right = sum(line.split()[1] == "1" for line in lines)
         print(f"{name}: {len(lines)} rows, {len(sets.LABELS[name])} labels, {100 * right / len(lines):.1f} % right\n")
-        print(program(figure, rows=lines), flush=True)
+        print(program(figure, str(len(sets.LABELS[name])), rows=lines), flush=True)
 
 
 # ---- how sure ----
@@ -98,46 +101,52 @@ def vote_share(votes, label, labels):
     return (votes.count(label) + 0.5) / (len(votes) + 0.5 * labels)
 
 
-def told(name):
-    """By row: (number, right) of the label that each way itself gives."""
-    scores, words, votes = (recorded(name, way) for way in ("scores", "words", "votes"))
-    labels = len(sets.LABELS[name])
-    ways = collections.OrderedDict()
-    rows = [r for r in scores if r in words and r in votes]
-    own = {r: best(scores[r]["scores"]) for r in rows}
-    most = {r: collections.Counter(votes[r]["votes"]).most_common(1)[0][0] for r in rows}
-    ways["probability"] = [(scores[r]["scores"][own[r]], own[r] == scores[r]["truth"]) for r in rows]
-    ways["geometric mean"] = [(words[r]["geometric_mean"], words[r]["written"] == scores[r]["truth"]) for r in rows]
-    ways[f"{VOTES} votes"] = [(vote_share(votes[r]["votes"], most[r], labels), most[r] == scores[r]["truth"]) for r in rows]
-    ways["its own word"] = [((words[r]["sure"] if words[r]["sure"] is not None else 0) / 100,
-                             words[r]["said"] == scores[r]["truth"]) for r in rows]
-    silent = sum(words[r]["said"] is None or words[r]["sure"] is None for r in rows)
-    return ways, silent
+def most_voted(votes):
+    return collections.Counter(votes).most_common(1)[0][0]
 
 
-def about_one_label(name):
-    """The same, but each number is about one label, the most probable one: how well each ranks the same mistakes."""
-    scores, words, votes = (recorded(name, way) for way in ("scores", "words", "votes"))
-    labels = len(sets.LABELS[name])
-    ways = collections.OrderedDict((way, []) for way in ("probability", "geometric mean", f"{VOTES} votes", "its own word"))
-    for r in scores:
-        if r not in words or r not in votes:
-            continue
-        label = best(scores[r]["scores"])
-        right = label == scores[r]["truth"]
-        sure = (words[r]["sure"] or 0) / 100
-        written = words[r]["geometric_mean"] if words[r]["written"] == label else 1 - words[r]["geometric_mean"]
-        spoken = sure if words[r]["said"] == label else (1 - sure) / (labels - 1)
-        for way, number in zip(ways, (scores[r]["scores"][label], written,
-                                      vote_share(votes[r]["votes"], label, labels), spoken)):
-            ways[way].append((number, right))
+def own_label(way, row):
+    return {"probability": lambda: best(row["scores"]), "geometric mean": lambda: row["written"],
+            VOTED: lambda: most_voted(row["votes"]), DRAWN: lambda: most_voted(row["drawn"]),
+            SPOKEN: lambda: row["said"]}[way]()
+
+
+def number_of(way, row, label):
+    """How sure the way is of the label, which need not be its own."""
+    labels = len(row["scores"])
+    sure = row["sure"] / 100
+    return {"probability": lambda: row["scores"][label],
+            "geometric mean": lambda: row["geometric_mean"] if row["written"] == label else 1 - row["geometric_mean"],
+            VOTED: lambda: vote_share(row["votes"], label, labels), DRAWN: lambda: vote_share(row["drawn"], label, labels),
+            SPOKEN: lambda: sure if row["said"] == label else (1 - sure) / (labels - 1)}[way]()
+
+
+def joined(name):
+    """What was recorded in all ways, and votes drawn from the probabilities: what votes would be, were they asked for."""
+    ways = [recorded(name, way) for way in ("scores", "words", "votes")]
+    source = random.Random(7)
+    for number, row in ways[0].items():
+        if all(number in way for way in ways):
+            row = {key: value for way in ways for key, value in way[number].items()}
+            row["drawn"] = source.choices(sorted(row["scores"]), [row["scores"][label] for label in sorted(row["scores"])], k=VOTES)
+            yield row
+
+
+def told(rows, label_of):
+    """By way: (number, right) of each row's label; votes only if each row has some."""
+    voted = all("votes" in row for row in rows)
+    ways = collections.OrderedDict((way, []) for way in WAYS if way != VOTED or voted)
+    for row in rows:
+        for way in ways:
+            label = label_of(way, row)
+            ways[way].append((number_of(way, row, label), label == row["truth"]))
     return ways
 
 
 def calibrated(pairs):
     """Out of fold, by the map that so many reviews get."""
     lines = [f"{min(max(p, 0), 1)} {int(right)} 0 0\n" for p, right in pairs]
-    return [(float(p), right) for p, (_, right) in zip(program("fold", rows=lines).split(), pairs)]
+    return [(float(p), right) for p, (_, right) in zip(program("fold", "0", rows=lines).split(), pairs)]
 
 
 def interval(values):
@@ -182,16 +191,18 @@ def print_ways(ways):
 
 def confidence(names):
     for name in names:
-        ways, silent = told(name)
-        n = len(ways["probability"])
-        if n < 20:
-            print(f"{name}: only {n} rows were recorded in all ways\n")
+        rows = list(joined(name))
+        if len(rows) < 20:
+            print(f"{name}: only {len(rows)} rows were recorded in all ways\n")
             continue
-        print(f"{name}: {n} rows, {len(sets.LABELS[name])} labels; {silent} without a label of the list or a number of its own\n")
+        spoken = [row for row in rows if row["said"] is not None and row["sure"] is not None]
+        print(f"{name}: {len(spoken)} rows, {len(sets.LABELS[name])} labels; {len(rows) - len(spoken)} more are left out, "
+              "of which it said no label of the list or no number\n")
+        rows = spoken
         print("each way about the label that it gives")
-        print_ways(ways)
+        print_ways(told(rows, own_label))
         print("each way about the most probable label")
-        print_ways(about_one_label(name))
+        print_ways(told(rows, lambda _, row: best(row["scores"])))
 
 
 # ---- the reason ----
