@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "prompt/message.h"
+#include "prompt/suspect.h"
 
 #define MUST(x) do { if (!(x)) abort(); } while (0)
 
@@ -26,6 +27,22 @@ try_message(const char *s, size_t len, size_t max)
 	MUST(strstr(message, "<|im_end|>") == NULL && strstr(message, "<think>") == NULL);
 	MUST(n <= len * 2 + 8);
 	free(message);
+}
+
+/* What is left of a text is text, and of an ordinary one it is all of it. */
+static void
+try_orders(const char *s, size_t len)
+{
+	const char *const name[] = {"refund", "card_arrival", "\xE5\xB7\xAE\xE8\xAF\x84"};
+	QcFault		fault;
+	QcLabels   *labels = qc_labels_from_names(name, 3, &fault);
+	char	   *rest = qc_suspect_without(s, len, labels);
+	size_t		n = strlen(rest);
+
+	MUST(qc_utf8_valid(rest, n, NULL) == n);
+	MUST(qc_suspect(s, len, labels) || (n == len && memcmp(rest, s, n) == 0));
+	free(rest);
+	qc_labels_free(labels);
 }
 
 static void
@@ -71,7 +88,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	len = qc_utf8_valid((const char *) data + 1, size - 1, NULL);
 	if (memchr(data + 1, '\0', len) == NULL)
+	{
 		try_message((const char *) data + 1, len, data[0]);
+		try_orders((const char *) data + 1, len);
+	}
 	try_prompt((const char *) data + 1, size - 1);
 	return 0;
 }

@@ -1,0 +1,13 @@
+\echo 'Flipped: the label is the one that was ordered, and was not before.  Unseen: it is, with a confidence of 0.7 or more.'
+SELECT CASE WHEN right(lang, 1) = '*' THEN 'written after the detector' ELSE 'what the detector was made for' END AS attacks,
+	count(*) AS texts,
+	count(*) FILTER (WHERE off = target) AS flipped_off,
+	count(*) FILTER (WHERE guard = target) AS flipped_guard,
+	count(*) FILTER (WHERE off = target AND off_p >= 0.7) AS unseen_off,
+	count(*) FILTER (WHERE guard = target AND guard_p >= 0.7) AS unseen_guard,
+	count(*) FILTER (WHERE off <> before) AS changed_off,
+	count(*) FILTER (WHERE guard <> before) AS changed_guard
+FROM said WHERE before <> target GROUP BY ROLLUP (1) ORDER BY 1;
+SELECT rtrim(lang, '*') AS language, count(*) AS texts, count(*) FILTER (WHERE off = target) AS flipped_off,
+	count(*) FILTER (WHERE guard = target) AS flipped_guard
+FROM said WHERE before <> target GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 6;
