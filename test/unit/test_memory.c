@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prompt/clean.h"
 #include "prompt/answer.h"
 
 #include "replies.h"
@@ -163,6 +164,37 @@ test_reply(const char *name, QcMode mode, const char *content, const Pos *pos, i
 	qc_labels_free(labels);
 }
 
+static const char dirty[] = "x &amp; <p>caf\xC3\x83\xC2\xA9 \xE2\x80\x8B!!!!!</p>\nhttp://a.b\nUnsubscribe\n\xFF  y\n-- \nz";
+
+/* NULL, or the text as it should be: never half of it. */
+static void
+test_clean(void)
+{
+	QcCleanOptions options;
+	size_t		len;
+	bool		stopped;
+	char	   *whole;
+	char	   *seen;
+	long		n = 0;
+
+	qc_clean_defaults(&options);
+	options.urls = QC_URLS_DOMAIN;
+	whole = qc_clean(dirty, strlen(dirty), &options, &len, &stopped);
+	do
+	{
+		fail_at = ++n;
+		seen = qc_clean(dirty, strlen(dirty), &options, &len, &stopped);
+		lied = lied || stopped || (seen != NULL && strcmp(seen, whole) != 0);
+		if (fail_at != 0)
+			break;
+		free(seen);
+	} while (n < 10000);
+	fail_at = 0;
+	tap_ok(seen != NULL && !lied && n > 10, "a dirty text", "%ld, lied %d: %s", n, lied, whole);
+	free(seen);
+	free(whole);
+}
+
 int
 main(void)
 {
@@ -170,6 +202,7 @@ main(void)
 
 	cJSON_InitHooks(&hooks);
 	test_prompt();
+	test_clean();
 	test_reply("a label", QC_MODE_LABEL, "card", label_pos, 2, 0, .5 / .8);
 	test_reply("an object", QC_MODE_REASON, "{\"label\":\"top_a\",\"reason\":\"it is\"}", object_pos, 5, 1, .42);
 	return tap_end();
