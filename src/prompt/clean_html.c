@@ -47,10 +47,11 @@ typedef struct Text
 
 /* ---- what is written ---- */
 
+/* What stands for a byte (clean.c) is one again at the end. */
 static bool
 holds(const QcCleanOptions *options, uint32_t c)
 {
-	return options->fits == NULL || c < 0x80 || options->fits(options->arg, c);
+	return options->fits == NULL || c < 0x80 || c >= 0x10FF00 || options->fits(options->arg, c);
 }
 
 /* A character that a reference stood for: pages mean CP1252 by &#146;. */
