@@ -7,7 +7,7 @@ use QwenTest;
 use Test::More;
 
 my $labels = "ARRAY['refund','bug','praise']";
-my @many = map { chr(ord('a') + $_) . '_label' } 0 .. 8;
+my @many = map { chr(ord('a') + $_) . 'label' } 0 .. 8;
 my $many = "ARRAY['" . join("','", @many) . "']";
 my $n = 0;
 
@@ -68,12 +68,12 @@ my $r = classify(url('tgi'));
 like($r->{out}, qr/^bug\|0\.\d+\|The text/, 'TGI: label, confidence and reason');
 is(mock_last()->{response_format}{type}, 'json_schema', 'TGI: by its schema');
 is($r->{sent}, 1, 'TGI: in one request');
-$r = at(url('tgi'), "SELECT qwen_label('a g_label', $many, server => '\$S'); SELECT qwen_label('a c_label', $many, server => '\$S')");
-is($r->{out}, "g_label\nc_label", 'TGI: more labels than it gives alternatives');
+$r = at(url('tgi'), "SELECT qwen_label('a glabel', $many, server => '\$S'); SELECT qwen_label('a clabel', $many, server => '\$S')");
+is($r->{out}, "glabel\nclabel", 'TGI: more labels than it gives alternatives');
 is($r->{sent}, 3, 'TGI: it says how many it gives, once');
 is(mock_last()->{top_logprobs}, 5, 'TGI: and is asked for those');
-$r = at(url('tgi', 'topcap=20'), "SELECT qwen_label('a g_label', $many, server => '\$S')");
-is("$r->{out} $r->{sent}", 'g_label 1', 'TGI: started with more, it gives more');
+$r = at(url('tgi', 'topcap=20'), "SELECT qwen_label('a glabel', $many, server => '\$S')");
+is("$r->{out} $r->{sent}", 'glabel 1', 'TGI: started with more, it gives more');
 $r = classify(url('tgi', 'refuse_field=response_format'));
 like($r->{out}, qr/^bug\|0\.\d+\|The text/, 'TGI: without grammars the answer holds by itself');
 is($r->{sent}, 2, 'TGI: after one refusal');
