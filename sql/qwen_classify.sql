@@ -479,6 +479,21 @@ CREATE TABLE qwen.calibration (
 	fitted_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Rows that are there get calibrated confidences by the worker, in key order.
+CREATE TABLE qwen.recalibration (
+	task integer PRIMARY KEY,
+	k bigint NOT NULL DEFAULT 0,	-- after this key
+	kx text,						-- NULL: from the beginning
+	pass integer NOT NULL DEFAULT 1,
+	rows_about bigint NOT NULL,
+	rows_seen bigint NOT NULL DEFAULT 0,	-- in this pass
+	rows_done bigint NOT NULL DEFAULT 0,
+	skipped bigint NOT NULL DEFAULT 0,	-- locked by somebody, in this pass
+	started_at timestamptz NOT NULL DEFAULT now(),
+	finished_at timestamptz,
+	message text
+);
+
 -- The promise about a task's labels, and the test that it rests on.
 CREATE TABLE qwen.certificate (
 	task integer PRIMARY KEY,
@@ -550,6 +565,7 @@ SELECT pg_extension_config_dump('qwen.tally', '');
 SELECT pg_extension_config_dump('qwen.usage', '');
 SELECT pg_extension_config_dump('qwen.review_row', '');
 SELECT pg_extension_config_dump('qwen.calibration', '');
+SELECT pg_extension_config_dump('qwen.recalibration', '');
 SELECT pg_extension_config_dump('qwen.certificate', '');
 SELECT pg_extension_config_dump('qwen.alert', '');
 SELECT pg_extension_config_dump('qwen.alert_id_seq', '');
@@ -1099,9 +1115,14 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'qwen_classify_calibration_of'
 LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 15;
 
--- A procedure: it commits every 1,000 rows.
-CREATE PROCEDURE qwen.recalibrate(task text)
+-- By the worker; and by the caller's session, which commits every 1,000 rows.
+CREATE FUNCTION qwen.recalibrate(task text)
+RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_recalibrate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+CREATE PROCEDURE qwen.recalibrate_now(task text)
+AS 'MODULE_PATHNAME', 'qwen_classify_recalibrate_now'
 LANGUAGE C;
 
 COMMENT ON FUNCTION qwen.quality(text, text) IS
@@ -1110,8 +1131,10 @@ COMMENT ON FUNCTION qwen.calibrate(text) IS
 'fits what the server says of its sureness to what people said of reviewed rows; new rows show the result';
 COMMENT ON FUNCTION qwen.calibration_of(text) IS
 'is a task calibrated, by what, and what becomes of a number';
-COMMENT ON PROCEDURE qwen.recalibrate(text) IS
-'write calibrated confidences into the rows that are there, without a request';
+COMMENT ON FUNCTION qwen.recalibrate(text) IS
+'asks the worker to write calibrated confidences into the rows that are there, without a request';
+COMMENT ON PROCEDURE qwen.recalibrate_now(text) IS
+'does it in this session, where there is no worker';
 
 -- ==== trust: certificate, drift ====
 

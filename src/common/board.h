@@ -64,6 +64,7 @@ typedef enum QcTaskActivity
 	QC_TASK_IDLE,				/* nothing to do */
 	QC_TASK_LABELLING,
 	QC_TASK_BACKFILLING,
+	QC_TASK_RECALIBRATING,
 	QC_TASK_SERVER_DOWN,		/* why: the last failure */
 	QC_TASK_LIMITED,			/* requests_per_minute or tokens_per_minute */
 	QC_TASK_STOPPED,			/* a configuration fault; why says what to do */

@@ -178,6 +178,7 @@ static const char *const activity_word[] = {
 	[QC_TASK_IDLE] = "idle",
 	[QC_TASK_LABELLING] = "labelling",
 	[QC_TASK_BACKFILLING] = "backfilling",
+	[QC_TASK_RECALIBRATING] = "recalibrating",
 	[QC_TASK_SERVER_DOWN] = "server down",
 	[QC_TASK_LIMITED] = "limited",
 	[QC_TASK_STOPPED] = "stopped",

@@ -54,6 +54,7 @@ typedef struct QcLeft
 	int64		retrying;		/* within a minute */
 	int64		later;
 	bool		backfill;
+	bool		recalibration;
 } QcLeft;
 
 static QcLeft
@@ -69,11 +70,14 @@ look(int32 task)
 			   "(SELECT pg_catalog.count(*) FROM qwen.retry WHERE task = $1 AND next_at <= now() + '1 min'), "
 			   "(SELECT pg_catalog.count(*) FROM qwen.retry WHERE task = $1 AND next_at > now() + '1 min'), "
 			   "(SELECT pg_catalog.count(*) FROM qwen.backfill_state "
+			   "WHERE task = $1 AND finished_at IS NULL), "
+			   "(SELECT pg_catalog.count(*) FROM qwen.recalibration "
 			   "WHERE task = $1 AND finished_at IS NULL)", SPI_OK_SELECT);
 	left.queued = qc_own_int8_at(0, 1, &isnull);
 	left.retrying = qc_own_int8_at(0, 2, &isnull);
 	left.later = qc_own_int8_at(0, 3, &isnull);
 	left.backfill = qc_own_int8_at(0, 4, &isnull) > 0;
+	left.recalibration = qc_own_int8_at(0, 5, &isnull) > 0;
 	qc_own_end(&own);
 	return left;
 }
@@ -81,15 +85,16 @@ look(int32 task)
 static bool
 is_done(const QcLeft *left)
 {
-	return left->queued == 0 && left->retrying == 0 && !left->backfill;
+	return left->queued == 0 && left->retrying == 0 && !left->backfill && !left->recalibration;
 }
 
 static char *
 left_words(const QcLeft *left)
 {
-	return psprintf(INT64_FORMAT " rows are queued, " INT64_FORMAT " failed and are tried again%s.",
+	return psprintf(INT64_FORMAT " rows are queued, " INT64_FORMAT " failed and are tried again%s%s.",
 					left->queued, left->retrying + left->later,
-					left->backfill ? ", a backfill is under way" : "");
+					left->backfill ? ", a backfill is under way" : "",
+					left->recalibration ? ", confidences are rewritten" : "");
 }
 
 /* ---- nothing will happen ---- */

@@ -205,7 +205,7 @@ read_arguments(FunctionCallInfo fcinfo, QcAttach *a)
 static void
 forget_waiting(int32 task)
 {
-	static const char *const waiting[] = {"queue", "retry", "dead", "backfill_state"};
+	static const char *const waiting[] = {"queue", "retry", "dead", "backfill_state", "recalibration"};
 	Oid			type = INT4OID;
 	Datum		id = Int32GetDatum(task);
 

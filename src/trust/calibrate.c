@@ -260,7 +260,7 @@ say_next(QcRows *rows, const QcTask *task, int n)
 	int			at = next_at(n);
 	char	   *name = quote_literal_cstr(task->name);
 
-	say(rows, "rows there", "as they are", psprintf("CALL qwen.recalibrate(%s);", name));
+	say(rows, "rows there", "as they are", psprintf("SELECT qwen.recalibrate(%s);", name));
 	if (at > 0)
 		say(rows, "next", psprintf("%d more %s", at - n, at - n == 1 ? "review" : "reviews"),
 			psprintf("SELECT * FROM qwen.review(%s, %d);", name, Min(at - n, 20)));

@@ -1,12 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * recalibrate.c
- *	  CALL qwen.recalibrate(task): calibrated confidences for the rows that are there.
+ *	  qwen.recalibrate: calibrated confidences for the rows that are there.
  *
- * In the order of the keys in qwen.result, so many rows a transaction.  A row is
- * locked, then it is looked whether its label is somebody's, then it is
- * written if text and label are still what the model answered.  Nobody is
- * waited for: rows that are locked have a second turn at the end.
+ * By the worker, behind rows that wait for a label: so many rows a transaction,
+ * which moves the cursor in qwen.recalibration too, so that a crash repeats
+ * nothing.  Rows that somebody had locked are found by a second pass, for which
+ * the others are written already.  CALL qwen.recalibrate_now does the same in
+ * the caller's session, where they have a second turn at the end.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,209 +17,223 @@
 
 #include "common/compat.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "nodes/parsenodes.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "common/board.h"
 #include "queue/own.h"
-#include "queue/write_rows.h"
-#include "trust/calibration.h"
+#include "trust/recalibrate.h"
 #include "trust/reviews.h"
+#include "trust/rewrite.h"
 
+PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_recalibrate_now);
 PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_recalibrate);
-
-#define AT_ONCE		1000
-
-/* More rows that somebody holds are left; they are told. */
-#define MOST_HELD	100000
 
 /* Milliseconds before the rows that were locked have their second turn. */
 #define PAUSE		200
 
-typedef struct QcRewrite
+#define PASSES		2			/* of the worker */
+
+/* ---- by the worker ---- */
+
+bool
+qc_recalibration_read(int32 task, QcRecalibration *r)
 {
-	MemoryContext cxt;			/* what outlives a batch */
-	MemoryContext batch_cxt;
-	int32		task;
-	int32		version;
-	const QcCalibration *calibration;
-	int64		k;				/* after this key */
-	char	   *kx;				/* NULL: from the beginning */
-	QcItem	   *held;			/* locked by somebody */
-	int			nheld;
-	int			room;
-	int64		written;
-	int64		left;			/* were locked twice */
-} QcRewrite;
-
-/* ---- our tables ---- */
-
-#define COLUMNS	"t.k, t.kx, t.text_hash, t.label, " QC_SHOWN_SQL("t")
-
-/* Of these. */
-static void
-fill(const QcRewrite *rw, QcItem *item, uint64 row)
-{
+	MemoryContext cxt = CurrentMemoryContext;
+	QcOwn		own;
+	bool		open;
 	bool		isnull;
-	char	   *kx = qc_own_text_at(row, 2, rw->batch_cxt);
 
-	item->k = qc_own_int8_at(row, 1, &isnull);
-	item->kx = kx != NULL && kx[0] != '\0' ? kx : NULL;
-	item->hash = qc_own_int8_at(row, 3, &isnull);
-	item->label = qc_own_text_at(row, 4, rw->batch_cxt);
-	item->shown = qc_own_float8_at(row, 5);
-}
-
-static int
-read_batch(const QcRewrite *rw, QcItem *items)
-{
-	QcOwn		own;
-	int			n;
-
-	qc_own_begin(&own);
-	qc_own_int4(&own, rw->task);
-	qc_own_int4(&own, rw->version);
-	qc_own_text(&own, rw->calibration->source);
-	qc_own_int8(&own, rw->k);
-	qc_own_text(&own, rw->kx);
-	qc_own_int8(&own, AT_ONCE);
-	qc_own_run(&own, psprintf("SELECT " COLUMNS " FROM qwen.result AS t "
-							  "WHERE t.task = $1 AND t.version = $2 AND t.state = 'labelled' AND t.source = $3 AND t.confidence IS NOT NULL%s "
-							  "ORDER BY t.k, t.kx LIMIT $6", rw->kx ? " AND (t.k, t.kx) > ($4, $5)" : ""), SPI_OK_SELECT);
-	n = (int) SPI_processed;
-	for (int i = 0; i < n; i++)
-		fill(rw, &items[i], i);
-	qc_own_end(&own);
-	return n;
-}
-
-/* The same of rows that were locked: their result may have changed since. */
-static int
-read_held(const QcRewrite *rw, QcItem **held, int nheld, QcItem *items)
-{
-	QcOwn		own;
-	int			n;
-
-	qc_own_begin(&own);
-	qc_own_int4(&own, rw->task);
-	qc_own_keys(&own, held, nheld);
-	qc_own_int4(&own, rw->version);
-	qc_own_text(&own, rw->calibration->source);
-	qc_own_run(&own, "SELECT " COLUMNS " FROM qwen.result AS t "
-			   "JOIN unnest($2, $3, $4) AS r(i, k, kx) ON t.k = r.k AND t.kx = r.kx "
-			   "WHERE t.task = $1 AND t.version = $5 AND t.state = 'labelled' AND t.source = $6 AND t.confidence IS NOT NULL "
-			   "ORDER BY t.k, t.kx", SPI_OK_SELECT);
-	n = (int) SPI_processed;
-	for (int i = 0; i < n; i++)
-		fill(rw, &items[i], i);
-	qc_own_end(&own);
-	return n;
-}
-
-/*
- * Whose label is it?  Asked under the rows' locks: an annotation is written by
- * the transaction that changes the row.
- */
-static void
-drop_annotated(int32 task, QcItem **items, int n)
-{
-	QcOwn		own;
-	int64	   *hash = palloc(sizeof(int64) * n);
-
-	for (int i = 0; i < n; i++)
-		hash[i] = items[i]->hash;
+	memset(r, 0, sizeof(*r));
 	qc_own_begin(&own);
 	qc_own_int4(&own, task);
-	qc_own_keys(&own, items, n);
-	qc_own_int8s(&own, hash, n);
-	qc_own_run(&own, "SELECT r.i FROM unnest($2, $3, $4, $5) AS r(i, k, kx, h) "
-			   "JOIN qwen.annotation AS a ON a.task = $1 AND a.k = r.k AND a.kx = r.kx AND a.text_hash = r.h",
-			   SPI_OK_SELECT);
-	for (uint64 row = 0; row < SPI_processed; row++)
-		items[qc_own_ordinal(row)]->outcome = QC_DROPPED;
+	qc_own_run(&own, "SELECT k, kx, pass::pg_catalog.int8, rows_seen, rows_done, skipped FROM qwen.recalibration "
+			   "WHERE task = $1 AND finished_at IS NULL", SPI_OK_SELECT);
+	open = SPI_processed > 0;
+	if (open)
+	{
+		r->k = qc_own_int8_at(0, 1, &isnull);
+		r->kx = qc_own_text_at(0, 2, cxt);
+		r->pass = (int) qc_own_int8_at(0, 3, &isnull);
+		r->seen = qc_own_int8_at(0, 4, &isnull);
+		r->done = qc_own_int8_at(0, 5, &isnull);
+		r->skipped = qc_own_int8_at(0, 6, &isnull);
+	}
+	qc_own_end(&own);
+	return open;
+}
+
+/* False: somebody asks for it anew, and has not committed. */
+static bool
+lock_state(int32 task)
+{
+	QcOwn		own;
+	bool		got;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task);
+	qc_own_run(&own, "SELECT FROM qwen.recalibration WHERE task = $1 FOR UPDATE SKIP LOCKED", SPI_OK_SELECT);
+	got = SPI_processed > 0;
+	qc_own_end(&own);
+	return got;
+}
+
+/* message: it ended; NULL: it goes on. */
+static void
+write_state(int32 task, const QcRecalibration *r, const char *message)
+{
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task);
+	qc_own_int8(&own, r->k);
+	qc_own_text(&own, r->kx);
+	qc_own_int4(&own, r->pass);
+	qc_own_int8(&own, r->seen);
+	qc_own_int8(&own, r->done);
+	qc_own_int8(&own, r->skipped);
+	qc_own_text(&own, message);
+	qc_own_run(&own, "UPDATE qwen.recalibration SET k = $2, kx = $3, pass = $4, rows_seen = $5, rows_done = $6, "
+			   "skipped = $7, message = $8, finished_at = CASE WHEN $8 IS NOT NULL THEN pg_catalog.clock_timestamp() END "
+			   "WHERE task = $1", SPI_OK_UPDATE);
 	qc_own_end(&own);
 }
 
-/* ---- the task's table ---- */
-
-/* With its digits, so that what is there already is not written again. */
-static const char *
-confidence_type(const QcTarget *t)
-{
-	Oid			type;
-	int32		typmod;
-	Oid			collation;
-
-	get_atttypetypmodcoll(t->relid, t->confidence, &type, &typmod, &collation);
-	type = getBaseTypeAndTypmod(type, &typmod);
-	return format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
-}
-
+/* What keeps it from going on; NULL: nothing. */
 static char *
-update_sql(const QcTarget *t)
+obstacle(const QcTask *task, const QcCalibration *c)
 {
-	static const char *const more[] = {"h", "label", "conf"};
-	const char *type = confidence_type(t);
-
-	return psprintf("UPDATE %s AS s SET %s = r.conf::%s FROM %s WHERE %s AND %s = r.h "
-					"AND s.%s::pg_catalog.text COLLATE pg_catalog.\"C\" = r.label "
-					"AND s.%s::pg_catalog.float8 IS DISTINCT FROM r.conf::%s::pg_catalog.float8 "
-					"RETURNING r.i",
-					qc_table_sql(t), t->confidence_sql, type, qc_batch_sql(t, more, lengthof(more)),
-					t->join_sql, t->hash_sql, t->label_sql, t->confidence_sql, type);
+	if (c == NULL)
+		return "the task is not calibrated";
+	if (c->stale != NULL)
+		return psprintf("the calibration is stale: %s", c->stale);
+	if (task->confidence_column == 0)
+		return "the table has no column for the confidence";
+	return NULL;
 }
 
-/* The flag is down again whatever the owner's triggers throw. */
-static int
-run_update(const char *sql, QcArgs *args)
+/* False: these were the last. */
+static bool
+write_batch(const QcTask *task, const QcTarget *target, const QcCalibration *c, int rows, QcRecalibration *r)
 {
-	int			rc;
+	QcRewrite	rw = {.cxt = CurrentMemoryContext,.batch_cxt = CurrentMemoryContext,.task = task->id,
+	.version = task->version,.calibration = c,.rows = rows,.k = r->k,.kx = r->kx};
+	QcItem	   *items = palloc0(sizeof(QcItem) * QC_REWRITE_ROWS);
+	int			n = qc_rewrite_read(&rw, items);
 
-	qc_writing_back = true;
-	PG_TRY();
+	qc_rewrite_rows(&rw, target, items, n, true);
+	r->seen += n;
+	r->done += rw.written;
+	r->skipped += rw.left;
+	if (n > 0)
 	{
-		rc = SPI_execute_plan(qc_plan(sql, args), args->value, NULL, false, 0);
+		r->k = items[n - 1].k;
+		r->kx = items[n - 1].kx ? items[n - 1].kx : "";
 	}
-	PG_FINALLY();
-	{
-		qc_writing_back = false;
-	}
-	PG_END_TRY();
-	if (rc != SPI_OK_UPDATE_RETURNING)
-		elog(ERROR, "could not rewrite confidences: %s", SPI_result_code_string(rc));
-	return (int) SPI_processed;
+	return n == rows;
 }
 
-static int
-update(const QcTarget *target, QcItem **items, int n)
+/* After the last row: rows that were locked have another chance. */
+static char *
+next_pass(QcRecalibration *r)
 {
-	int64	   *hash = palloc(sizeof(int64) * n);
-	char	  **label = palloc(sizeof(char *) * n);
-	double	   *shown = palloc(sizeof(double) * n);
-	QcAsOwner	saved;
-	QcArgs		args = {0};
-	int			written;
+	if (r->skipped == 0)
+		return psprintf(INT64_FORMAT " rows have a calibrated confidence now", r->done);
+	if (r->pass >= PASSES)
+		return psprintf(INT64_FORMAT " rows have a calibrated confidence now; " INT64_FORMAT
+						" were locked by somebody and keep theirs", r->done, r->skipped);
+	r->pass++;
+	r->k = 0;
+	r->kx = NULL;
+	r->seen = r->skipped = 0;
+	return NULL;
+}
 
-	if (n == 0)
-		return 0;
-	for (int i = 0; i < n; i++)
-	{
-		hash[i] = items[i]->hash;
-		label[i] = items[i]->label;
-		shown[i] = items[i]->shown;
-	}
-	qc_as_table_owner(&saved, target);
-	SPI_connect();
-	qc_args_keys(&args, target, items, n);
-	qc_args_int8(&args, hash, n);
-	qc_args_text(&args, label, n);
-	qc_args_float8(&args, shown, n);
-	written = run_update(update_sql(target), &args);
-	SPI_finish();
-	qc_as_before(&saved);
-	return written;
+bool
+qc_recalibration_step(const QcTask *task, const QcTarget *target, int rows, QcRecalibration *r)
+{
+	QcCalibration *c;
+	char	   *message;
+
+	/* the version lock: what it was fitted to holds until the end of the transaction */
+	if (qc_task_lock(task->id, AccessShareLock) != task->version || !qc_recalibration_read(task->id, r))
+		return false;
+	r->waits = !lock_state(task->id);
+	if (r->waits)
+		return true;
+	c = qc_calibration_read(task, CurrentMemoryContext);
+	message = obstacle(task, c);
+	if (message == NULL && !write_batch(task, target, c, Min(rows, QC_REWRITE_ROWS), r))
+		message = next_pass(r);
+	write_state(task->id, r, message);
+	qc_calibration_free(c);
+	if (message != NULL)
+		ereport(LOG, (errmsg("recalibration of task \"%s\" ended: %s", task->name, message)));
+	return message == NULL;
+}
+
+/* ---- qwen.recalibrate: ask for it ---- */
+
+static int64
+count_results(const QcTask *task, const char *source)
+{
+	QcOwn		own;
+	bool		isnull;
+	int64		n;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_int4(&own, task->version);
+	qc_own_text(&own, source);
+	qc_own_run_once(&own, "SELECT pg_catalog.count(*) FROM qwen.result WHERE task = $1 AND version = $2 AND state = 'labelled' "
+					"AND source = $3 AND confidence IS NOT NULL", SPI_OK_SELECT);
+	n = qc_own_int8_at(0, 1, &isnull);
+	qc_own_end(&own);
+	return n;
+}
+
+static void
+ask_for_it(const QcTask *task, int64 rows)
+{
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_int8(&own, rows);
+	qc_own_run(&own, "INSERT INTO qwen.recalibration AS t (task, rows_about) VALUES ($1, $2) ON CONFLICT (task) DO UPDATE SET "
+			   "k = 0, kx = NULL, pass = 1, rows_about = excluded.rows_about, rows_seen = 0, rows_done = 0, skipped = 0, "
+			   "started_at = pg_catalog.now(), finished_at = NULL, message = NULL", SPI_OK_INSERT);
+	qc_own_end(&own);
+	qc_board_config_changes();
+}
+
+Datum
+qwen_classify_recalibrate(PG_FUNCTION_ARGS)
+{
+	QcTask	   *task = qc_task_argument(fcinfo, 0);
+	QcCalibration *c;
+	int64		rows;
+
+	qc_task_check_owner(task);
+	qc_reviews_check_kept(task);
+	c = qc_calibration_read(task, CurrentMemoryContext);
+	qc_rewrite_check(task, c);
+	if (qc_board == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("there is no worker: the library is not preloaded"),
+				 errhint("Do it in this session: CALL qwen.recalibrate_now(%s).", quote_literal_cstr(task->name))));
+	if (qc_task_lock(task->id, AccessShareLock) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("task \"%s\" was dropped by another session", task->name)));
+	rows = count_results(task, c->source);
+	ask_for_it(task, rows);
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("the worker rewrites the confidences of about " INT64_FORMAT
+											  " rows; SELECT * FROM qwen.progress; shows how far it is", rows)));
 }
 
 /* ---- one transaction ---- */
@@ -240,87 +255,36 @@ open_target(const QcRewrite *rw)
 	return qc_rows_open(task);
 }
 
-static int
-still_open(QcItem **items, int n, QcItem **open)
-{
-	int			nopen = 0;
-
-	for (int i = 0; i < n; i++)
-		if (items[i]->outcome == QC_NOT_WRITTEN)
-			open[nopen++] = items[i];
-	return nopen;
-}
-
-static void
-hold(QcRewrite *rw, const QcItem *item)
-{
-	if (rw->nheld == MOST_HELD)
-	{
-		rw->left++;
-		return;
-	}
-	if (rw->nheld == rw->room)
-	{
-		rw->room = Max(rw->room * 2, 256);
-		rw->held = rw->held ? repalloc(rw->held, sizeof(QcItem) * rw->room) :
-			MemoryContextAlloc(rw->cxt, sizeof(QcItem) * rw->room);
-	}
-	rw->held[rw->nheld] = (QcItem) {.k = item->k};
-	rw->held[rw->nheld++].kx = item->kx ? MemoryContextStrdup(rw->cxt, item->kx) : NULL;
-}
-
-static void
-rewrite(QcRewrite *rw, const QcTarget *target, QcItem *items, int n, bool again)
-{
-	QcItem	  **ref = palloc(sizeof(QcItem *) * (n + 1));
-	QcItem	  **open = palloc(sizeof(QcItem *) * (n + 1));
-	int			nopen;
-
-	for (int i = 0; i < n; i++)
-		ref[i] = &items[i];
-	qc_rows_skip_locked(target, ref, n);
-	for (int i = 0; i < n; i++)
-		if (items[i].outcome == QC_BLOCKED && again)
-			rw->left++;
-		else if (items[i].outcome == QC_BLOCKED)
-			hold(rw, &items[i]);
-	nopen = still_open(ref, n, open);
-	if (nopen == 0)
-		return;
-	drop_annotated(rw->task, open, nopen);
-	rw->written += update(target, open, still_open(open, nopen, open));
-}
-
-/* ---- the procedure ---- */
+/* ---- qwen.recalibrate_now, in the caller's session ---- */
 
 /* False: that was the last. */
 static bool
 first_turn(QcRewrite *rw)
 {
-	QcItem	   *items = palloc0(sizeof(QcItem) * AT_ONCE);
+	QcItem	   *items = palloc0(sizeof(QcItem) * QC_REWRITE_ROWS);
 	const QcTarget *target = open_target(rw);
-	int			n = read_batch(rw, items);
+	int			n = qc_rewrite_read(rw, items);
 
-	rewrite(rw, target, items, n, false);
+	qc_rewrite_rows(rw, target, items, n, false);
 	if (n == 0)
 		return false;
 	rw->k = items[n - 1].k;
 	rw->kx = MemoryContextStrdup(rw->cxt, items[n - 1].kx ? items[n - 1].kx : "");
-	return n == AT_ONCE;
+	return n == QC_REWRITE_ROWS;
 }
 
 static bool
 second_turn(QcRewrite *rw)
 {
-	QcItem	   *items = palloc0(sizeof(QcItem) * AT_ONCE);
-	QcItem	  **held = palloc(sizeof(QcItem *) * AT_ONCE);
+	QcItem	   *items = palloc0(sizeof(QcItem) * QC_REWRITE_ROWS);
+	QcItem	  **held = palloc(sizeof(QcItem *) * QC_REWRITE_ROWS);
 	const QcTarget *target = open_target(rw);
-	int			n = Min(rw->nheld, AT_ONCE);
+	int			n = Min(rw->nheld, QC_REWRITE_ROWS);
 
 	for (int i = 0; i < n; i++)
 		held[i] = &rw->held[--rw->nheld];
-	n = n > 0 ? read_held(rw, held, n, items) : 0;
-	rewrite(rw, target, items, n, true);
+	n = n > 0 ? qc_rewrite_read_held(rw, held, n, items) : 0;
+	qc_rewrite_rows(rw, target, items, n, true);
 	return rw->nheld > 0;
 }
 
@@ -357,44 +321,17 @@ pause_a_little(void)
 }
 
 static void
-check_calibration(const QcTask *task, const QcCalibration *c)
-{
-	char	   *hint = psprintf("Type: SELECT * FROM qwen.calibrate(%s).", quote_literal_cstr(task->name));
-
-	if (c == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("task \"%s\" is not calibrated", task->name), errhint("%s", hint)));
-	if (c->stale != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the calibration of task \"%s\" is stale: %s", task->name, c->stale),
-				 errhint("%s", hint)));
-}
-
-static void
-check_table(const QcTask *task)
-{
-	qc_task_check_attached(task);
-	if (task->confidence_column == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("the table of task \"%s\" has no column for the confidence", task->name),
-				 errhint("Detach it, and attach it with confidence => 'column'.")));
-}
-
-static void
 begin(QcRewrite *rw, FunctionCallInfo fcinfo)
 {
 	QcTask	   *task = qc_task_argument(fcinfo, 0);
 
 	qc_task_check_owner(task);
 	qc_reviews_check_kept(task);
-	check_table(task);
 	rw->task = task->id;
 	rw->version = task->version;
+	rw->rows = QC_REWRITE_ROWS;
 	rw->calibration = qc_calibration_read(task, rw->cxt);
-	check_calibration(task, rw->calibration);
+	qc_rewrite_check(task, rw->calibration);
 }
 
 static void
@@ -408,7 +345,7 @@ tell(const QcRewrite *rw)
 }
 
 Datum
-qwen_classify_recalibrate(PG_FUNCTION_ARGS)
+qwen_classify_recalibrate_now(PG_FUNCTION_ARGS)
 {
 	QcRewrite	rw = {0};
 
@@ -416,8 +353,8 @@ qwen_classify_recalibrate(PG_FUNCTION_ARGS)
 		((CallContext *) fcinfo->context)->atomic)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-				 errmsg("CALL qwen.recalibrate cannot run inside a transaction block"),
-				 errdetail("It commits every %d rows.", AT_ONCE),
+				 errmsg("CALL qwen.recalibrate_now cannot run inside a transaction block"),
+				 errdetail("It commits every %d rows.", QC_REWRITE_ROWS),
 				 errhint("COMMIT first.")));
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	rw.cxt = AllocSetContextCreate(PortalContext, "qwen_classify recalibrate", ALLOCSET_DEFAULT_SIZES);

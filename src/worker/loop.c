@@ -230,7 +230,7 @@ has_work(void)
 	{
 		QcWork	   *work = dlist_container(QcWork, node, iter.cur);
 
-		if (work->backfill != NULL && qc_work_takes(work))
+		if ((work->backfill != NULL || work->rewriting) && qc_work_takes(work))
 			return true;
 	}
 	return false;
@@ -337,7 +337,7 @@ how_long(bool more)
 		return 0;
 	due = Min(due, idle_limit());
 	if (qc_enabled)
-		due = Min(due, Min(qc_feed_due(), qc_send_due()));
+		due = Min(due, Min(qc_rewrite_due(), Min(qc_feed_due(), qc_send_due())));
 	if (qc_state.nflying > 0)
 		due = Min(due, now + QC_S);		/* the board */
 	if (qc_state.told_at != 0)
@@ -365,6 +365,7 @@ do_what_can_be_done(void)
 		more = qc_feed();
 		if (qc_send())
 			more |= qc_collect();
+		more |= qc_rewrite(&any);
 	}
 
 	/* what could be written may also have ended a fault that kept rows back */

@@ -166,6 +166,14 @@ activity_of(QcWork *work, const char **why)
 	}
 	if (work->nchunks > 0)
 		return QC_TASK_BACKFILLING;
+	if (work->rewriting && waiting_of(work) + work->nflying == 0)
+	{
+		static char far[64];
+
+		snprintf(far, sizeof(far), "confidences of " INT64_FORMAT " rows are rewritten", work->rewritten);
+		*why = far;
+		return QC_TASK_RECALIBRATING;
+	}
 	return waiting_of(work) + work->nflying > 0 ? QC_TASK_LABELLING : QC_TASK_IDLE;
 }
 

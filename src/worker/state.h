@@ -166,6 +166,11 @@ typedef struct QcWork
 	dlist_head	chunks;			/* in order */
 	int			nchunks;
 
+	bool		rewriting;		/* confidences of rows that are there */
+	int64		rewritten;
+	int			rewrite_rows;	/* of the next transaction */
+	int64		rewrite_at;		/* not before; of qc_pool_now() */
+
 	/* counts for the board */
 	QcBoardTask *board;
 	int64		done;
@@ -285,6 +290,11 @@ extern void qc_fetched_back(QcWork *work);
 extern bool qc_backfill_feed(QcWork *work);
 extern void qc_backfill_settle(QcWork *work);
 extern void qc_backfill_forget(QcWork *work);
+
+/* rewrite.c: calibrated confidences for existing rows. */
+extern void qc_rewrite_look(QcWork *work);
+extern bool qc_rewrite(bool *any);
+extern int64 qc_rewrite_due(void);
 
 /* send.c: calls. */
 extern bool qc_send(void);

@@ -181,6 +181,7 @@ take_task(QcWork *work, QcTask *task)
 	}
 	work->task = task;
 	take_calibration(work);
+	qc_rewrite_look(work);
 	work->again_at = 0;			/* whatever was wrong: try at once */
 	qc_backfill_forget(work);
 	if (!qc_work_takes(work))

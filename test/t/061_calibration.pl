@@ -132,7 +132,7 @@ subtest 'rows' => sub {
 	my $agreed = value($node, 'SELECT confidence FROM ticket WHERE id = 2');
 	cmp_ok(abs($agreed - value($node, "SELECT r.confidence FROM qwen.result r JOIN qwen.task k ON k.id = r.task AND k.name = 'ticket' WHERE r.k = 2")), '>', 0.001, 'a person agrees');
 	mock_reset();
-	my $r = run_sql($node, "CALL qwen.recalibrate('ticket')");
+	my $r = run_sql($node, "CALL qwen.recalibrate_now('ticket')");
 	is($r->{rc}, 0, 'recalibrate') or diag $r->{err};
 	like($r->{err}, qr/\b1498 rows have a calibrated confidence now/, 'says how many it wrote');
 	is(mock_stats()->{requests}, 0, 'no request was sent') or diag explain mock_stats();
@@ -142,8 +142,8 @@ subtest 'rows' => sub {
 	is(value($node, "SELECT count(*) FROM qwen.annotation a JOIN qwen.task k ON k.id = a.task AND k.name = 'ticket' WHERE a.k > 2"), 0,
 		'nothing of it counts as a decision about a text');
 	is(value($node, "SELECT count(*) FROM qwen.queue"), 0, 'and nothing is queued');
-	like(run_sql($node, "CALL qwen.recalibrate('ticket')")->{err}, qr/\b0 rows have a calibrated/, 'a second time there is nothing to write');
-	like(run_sql($node, "BEGIN; CALL qwen.recalibrate('ticket'); COMMIT")->{err},
+	like(run_sql($node, "CALL qwen.recalibrate_now('ticket')")->{err}, qr/\b0 rows have a calibrated/, 'a second time there is nothing to write');
+	like(run_sql($node, "BEGIN; CALL qwen.recalibrate_now('ticket'); COMMIT")->{err},
 		qr/cannot run inside a transaction block.*COMMIT first/s, 'not in a transaction block');
 };
 
@@ -152,11 +152,11 @@ subtest 'a row that somebody has locked' => sub {
 
 	$node->safe_psql('postgres', "UPDATE qwen.calibration SET params = ARRAY[0.9], method = 'temp' WHERE task = (SELECT id FROM qwen.task WHERE name = 'ticket')");
 	$holder->query('BEGIN; SELECT id FROM ticket WHERE id IN (10, 11) FOR UPDATE');
-	my $r = run_sql($node, "CALL qwen.recalibrate('ticket')");
+	my $r = run_sql($node, "CALL qwen.recalibrate_now('ticket')");
 	cmp_ok($r->{seconds}, '<', 20, 'does not hold the others');
 	like($r->{err}, qr/2 rows were locked by somebody.*Call it again/s, 'and is told');
 	$holder->query('COMMIT');
-	like(run_sql($node, "CALL qwen.recalibrate('ticket')")->{err}, qr/\b2 rows have a calibrated/, 'the next call writes it');
+	like(run_sql($node, "CALL qwen.recalibrate_now('ticket')")->{err}, qr/\b2 rows have a calibrated/, 'the next call writes it');
 	$holder->quit;
 };
 
@@ -175,8 +175,8 @@ subtest 'columns of other types' => sub {
 		ok(wait_until(sub { labelled("c_$name") == 60 }, 'labels'), "$types{$name}: labelled");
 		review("c_$name", 60);
 		value($node, "SELECT count(*) FROM qwen.calibrate('c_$name')");
-		like(run_sql($node, "CALL qwen.recalibrate('c_$name')")->{err}, qr/NOTICE:  [3-6]\d rows have/, 'rewritten');
-		like(run_sql($node, "CALL qwen.recalibrate('c_$name')")->{err}, qr/NOTICE:  0 rows have/, 'once');
+		like(run_sql($node, "CALL qwen.recalibrate_now('c_$name')")->{err}, qr/NOTICE:  [3-6]\d rows have/, 'rewritten');
+		like(run_sql($node, "CALL qwen.recalibrate_now('c_$name')")->{err}, qr/NOTICE:  0 rows have/, 'once');
 	}
 };
 
@@ -188,7 +188,7 @@ subtest 'stale' => sub {
 	ok(wait_until(sub { value($node, 'SELECT count(*) FROM ticket WHERE id > 3000 AND label IS NOT NULL') == 20 }, 'labels'), 'new rows');
 	is(value($node, "SELECT count(*) FROM ticket t JOIN qwen.result r ON r.k = t.id AND r.version = 2 WHERE t.id > 3000 AND t.confidence = r.confidence"),
 		20, 'show the raw number again');
-	like(run_sql($node, "CALL qwen.recalibrate('ticket')")->{err}, qr/is stale: it was fitted to version 1.*qwen\.calibrate\('ticket'\)/s,
+	like(run_sql($node, "CALL qwen.recalibrate_now('ticket')")->{err}, qr/is stale: it was fitted to version 1.*qwen\.calibrate\('ticket'\)/s,
 		'recalibrate refuses');
 	is(item('calibrate', 'ticket', 'method'), 'prior', 'reviews of the old version do not count');
 	is(item('calibrate', 'ticket', 'left out'), 1000, 'and are told');
@@ -295,7 +295,7 @@ subtest 'more than the number counts' => sub {
 	my $labels_before = value($node, "SELECT string_agg(id || label, ' ' ORDER BY id) FROM biased");
 	$node->safe_psql('postgres', "INSERT INTO biased (id, body) SELECT i, 'text ' || i FROM generate_series(2001, 2100) i");
 	ok(wait_until(sub { labelled('biased') == 1000 }, 'labels'), 'new rows');
-	my $old = run_sql($node, "CALL qwen.recalibrate('biased')")->{err};
+	my $old = run_sql($node, "CALL qwen.recalibrate_now('biased')")->{err};
 	like($old, qr/NOTICE:  900 rows have/, 'old rows');
 	my $far = 0;
 	for my $row (split /\n/, value($node, "SELECT r.label, r.confidence, r.top, r.coverage, b.confidence FROM qwen.result r JOIN qwen.task t ON t.id = r.task "
@@ -461,7 +461,7 @@ subtest 'who may, and what for' => sub {
 	table('forgetful', 20, task => ', keep => false');
 	my $r = run_sql($node, "SELECT * FROM qwen.calibrate('forgetful')");
 	like($r->{err}, qr/does not keep what the model said.*alter_task\('forgetful', keep => true\)/s, 'keep => false');
-	like(run_sql($node, "CALL qwen.recalibrate('forgetful')")->{err}, qr/alter_task\('forgetful', keep => true\)/, 'the same');
+	like(run_sql($node, "CALL qwen.recalibrate_now('forgetful')")->{err}, qr/alter_task\('forgetful', keep => true\)/, 'the same');
 	like(run_sql($node, "SELECT * FROM qwen.calibrate('nothing')")->{err}, qr/nothing/, 'no such task');
 	$node->safe_psql('postgres', 'CREATE ROLE guest');
 	like(run_sql($node, "SET ROLE guest; SELECT * FROM qwen.calibrate('ticket')")->{err}, qr/ERROR/, 'a guest cannot calibrate');
