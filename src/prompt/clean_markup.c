@@ -17,6 +17,12 @@
 
 #include <libxml/HTMLparser.h>
 
+/*
+ * Newer libxml2 advises against its tables of elements and entities and offers
+ * nothing in their place; they are still there.
+ */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
 #define NEAR 2048				/* bytes of a tag that are looked at */
 #define MANY 64					/* attributes; libxml2 compares each with each */
 
