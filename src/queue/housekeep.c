@@ -124,15 +124,15 @@ void
 qc_housekeep(const QcTask *task)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	bool		more = true;
+	int			done = 0;		/* tables */
 
-	for (int i = 0; i < SLICES && more; i++)
+	for (int i = 0; i < SLICES && done < (int) lengthof(tables); i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		qc_plans_trim();
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
-		more = sweep_in_transaction(task);
+		done += !sweep_in_transaction(task);
 		CommitTransactionCommand();
 		MemoryContextSwitchTo(caller);
 	}
