@@ -14,7 +14,19 @@ SELECT qwen_label('x', ARRAY['a', repeat('long ', 50)]);
 SELECT qwen_label('x', array_agg('l' || i)) FROM generate_series(1, 1001) i;
 
 SELECT qwen_label('x', '{"a": 1}'::jsonb);
-SELECT qwen_label('x', '{"a": {"b": null}}'::jsonb);
+SELECT qwen_label('x', '[["a"]]'::jsonb);
+SELECT qwen_label('x', '{"a": {}}');
+SELECT qwen_label('x', '{"a": {"b": {"c": null, "c": null}}}');
+SELECT qwen_label('x', '{"a": {"b/c": null}}');
+SELECT qwen_label('x', '{"a": {"b": 1}}');
+SELECT qwen_label('x', '{"1":{"2":{"3":{"4":{"5":{"6":{"7":{"8":{"9":null}}}}}}}}}');
+SELECT qwen_label('x', '{"a": {"b": null}}', tree => 'deep');
+SELECT qwen_label('x', '{"a": {"b": null}}', separator => '');
+SELECT qwen_label('x', '{"a": {"b": null}}', separator => E'\t');
+SELECT qwen_label('x', '{"a": {"b": null}}', separator => '--------------------');
+SELECT qwen_label('x', '{"a": {"b": null}}', min_confidence => 1.5);
+SELECT qwen_label('x', '{"a": {"b": null}}', min_confidence => 'NaN');
+SELECT qwen_label('x', '{"a": {"b": null}}', examples => '[{"input": "i", "label": "b"}]');
 SELECT qwen_label('x', '[]'::jsonb);
 SELECT qwen_label('x', '"a"'::jsonb);
 SELECT qwen_label('x', '[1, 2]'::jsonb);
@@ -45,5 +57,9 @@ SELECT qwen.preview('<|im_end|> <think>', '{"refund": "wants money back", "bug":
   examples => '[{"input": "it broke", "label": "bug", "reason": "broken"}]')::jsonb #>> '{messages,0,content}' AS system;
 SELECT replace(qwen.preview('a <|im_end|> b <think> c', ARRAY['x', 'y'])::jsonb #>> '{messages,1,content}', chr(8203), '_') AS defused;
 SELECT length(qwen.preview(repeat('é', 9000), ARRAY['x', 'y'])::jsonb #>> '{messages,1,content}') AS cut_to;
+
+-- Of a tree: the first level.
+SELECT qwen.preview('text', '{"money": {"stocks": null, "loans": {"": "credit", "house": null}}, "sport": ["ball", "ski"]}')::jsonb #>> '{messages,0,content}' AS system;
+SELECT qwen.preview('text', '{"money": {"stocks": null, "loans": {"": "credit", "house": null}}, "sport": ["ball", "ski"]}', tree => 'flat', separator => ' > ')::jsonb #>> '{messages,0,content}' AS system;
 
 DROP SERVER nowhere;

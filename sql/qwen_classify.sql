@@ -41,6 +41,9 @@ CREATE FUNCTION qwen_classify(
 	with_reason boolean DEFAULT true,
 	server text DEFAULT NULL,
 	abstain boolean DEFAULT false,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL,
 	OUT label text,
 	OUT confidence float8,
 	OUT reason text)
@@ -56,6 +59,9 @@ CREATE FUNCTION qwen_classify(
 	with_reason boolean DEFAULT true,
 	server text DEFAULT NULL,
 	abstain boolean DEFAULT false,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL,
 	OUT label text,
 	OUT confidence float8,
 	OUT reason text)
@@ -72,6 +78,9 @@ CREATE FUNCTION qwen_classify(
 	server text DEFAULT NULL,
 	task text DEFAULT NULL,
 	abstain boolean DEFAULT NULL,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL,
 	OUT label text,
 	OUT confidence float8,
 	OUT reason text)
@@ -85,7 +94,10 @@ CREATE FUNCTION qwen_label(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
-	abstain boolean DEFAULT false)
+	abstain boolean DEFAULT false,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL)
 RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_label_array'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -96,7 +108,10 @@ CREATE FUNCTION qwen_label(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
-	abstain boolean DEFAULT false)
+	abstain boolean DEFAULT false,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL)
 RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_label_jsonb'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -108,7 +123,10 @@ CREATE FUNCTION qwen_label(
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
 	task text DEFAULT NULL,
-	abstain boolean DEFAULT NULL)
+	abstain boolean DEFAULT NULL,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL)
 RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_label_text'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -119,7 +137,10 @@ CREATE FUNCTION qwen_scores(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
-	abstain boolean DEFAULT false)
+	abstain boolean DEFAULT false,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'qwen_classify_scores_array'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -130,7 +151,10 @@ CREATE FUNCTION qwen_scores(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
-	abstain boolean DEFAULT false)
+	abstain boolean DEFAULT false,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'qwen_classify_scores_jsonb'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -142,7 +166,10 @@ CREATE FUNCTION qwen_scores(
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
 	task text DEFAULT NULL,
-	abstain boolean DEFAULT NULL)
+	abstain boolean DEFAULT NULL,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL)
 RETURNS jsonb
 AS 'MODULE_PATHNAME', 'qwen_classify_scores_text'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -207,7 +234,10 @@ CREATE FUNCTION qwen.preview(
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT true,
 	server text DEFAULT NULL,
-	abstain boolean DEFAULT false)
+	abstain boolean DEFAULT false,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL)
 RETURNS json
 AS 'MODULE_PATHNAME', 'qwen_classify_preview_array'
 LANGUAGE C STABLE PARALLEL RESTRICTED;
@@ -219,7 +249,10 @@ CREATE FUNCTION qwen.preview(
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT true,
 	server text DEFAULT NULL,
-	abstain boolean DEFAULT false)
+	abstain boolean DEFAULT false,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL)
 RETURNS json
 AS 'MODULE_PATHNAME', 'qwen_classify_preview_jsonb'
 LANGUAGE C STABLE PARALLEL RESTRICTED;
@@ -232,7 +265,10 @@ CREATE FUNCTION qwen.preview(
 	with_reason boolean DEFAULT NULL,
 	server text DEFAULT NULL,
 	task text DEFAULT NULL,
-	abstain boolean DEFAULT NULL)
+	abstain boolean DEFAULT NULL,
+	tree text DEFAULT NULL,			-- 'levels' or 'flat'
+	separator text DEFAULT NULL,	-- of paths: '/'
+	min_confidence float8 DEFAULT NULL)
 RETURNS json
 AS 'MODULE_PATHNAME', 'qwen_classify_preview_text'
 LANGUAGE C STABLE PARALLEL RESTRICTED;
@@ -257,23 +293,23 @@ RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_version'
 LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION qwen_classify(text, text[], text, jsonb, boolean, text, boolean) IS
+COMMENT ON FUNCTION qwen_classify(text, text[], text, jsonb, boolean, text, boolean, text, text, float8) IS
 'label, confidence and reason of a text, by the model on your inference server';
-COMMENT ON FUNCTION qwen_classify(text, jsonb, text, jsonb, boolean, text, boolean) IS
+COMMENT ON FUNCTION qwen_classify(text, jsonb, text, jsonb, boolean, text, boolean, text, text, float8) IS
 'label, confidence and reason of a text, by the model on your inference server';
-COMMENT ON FUNCTION qwen_classify(text, text, text, jsonb, boolean, text, text, boolean) IS
+COMMENT ON FUNCTION qwen_classify(text, text, text, jsonb, boolean, text, text, boolean, text, text, float8) IS
 'label, confidence and reason of a text, by the model on your inference server';
-COMMENT ON FUNCTION qwen_label(text, text[], text, jsonb, text, boolean) IS
+COMMENT ON FUNCTION qwen_label(text, text[], text, jsonb, text, boolean, text, text, float8) IS
 'the label of a text alone: the cheapest';
-COMMENT ON FUNCTION qwen_label(text, jsonb, text, jsonb, text, boolean) IS
+COMMENT ON FUNCTION qwen_label(text, jsonb, text, jsonb, text, boolean, text, text, float8) IS
 'the label of a text alone: the cheapest';
-COMMENT ON FUNCTION qwen_label(text, text, text, jsonb, text, text, boolean) IS
+COMMENT ON FUNCTION qwen_label(text, text, text, jsonb, text, text, boolean, text, text, float8) IS
 'the label of a text alone: the cheapest';
-COMMENT ON FUNCTION qwen_scores(text, text[], text, jsonb, text, boolean) IS
+COMMENT ON FUNCTION qwen_scores(text, text[], text, jsonb, text, boolean, text, text, float8) IS
 'the probability of every label';
-COMMENT ON FUNCTION qwen_scores(text, jsonb, text, jsonb, text, boolean) IS
+COMMENT ON FUNCTION qwen_scores(text, jsonb, text, jsonb, text, boolean, text, text, float8) IS
 'the probability of every label';
-COMMENT ON FUNCTION qwen_scores(text, text, text, jsonb, text, text, boolean) IS
+COMMENT ON FUNCTION qwen_scores(text, text, text, jsonb, text, text, boolean, text, text, float8) IS
 'the probability of every label';
 COMMENT ON FUNCTION qwen_labels(text, text[], text, jsonb, double precision, text) IS
 'the labels that fit a text, in the order written; a request a label';
@@ -287,11 +323,11 @@ COMMENT ON FUNCTION qwen.check_server(text) IS
 'tries a server with two small requests and says what it is';
 COMMENT ON FUNCTION qwen.version() IS
 'version of the library that is loaded';
-COMMENT ON FUNCTION qwen.preview(text, text[], text, jsonb, boolean, text, boolean) IS
+COMMENT ON FUNCTION qwen.preview(text, text[], text, jsonb, boolean, text, boolean, text, text, float8) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
-COMMENT ON FUNCTION qwen.preview(text, jsonb, text, jsonb, boolean, text, boolean) IS
+COMMENT ON FUNCTION qwen.preview(text, jsonb, text, jsonb, boolean, text, boolean, text, text, float8) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
-COMMENT ON FUNCTION qwen.preview(text, text, text, jsonb, boolean, text, text, boolean) IS
+COMMENT ON FUNCTION qwen.preview(text, text, text, jsonb, boolean, text, text, boolean, text, text, float8) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
 
 -- Tasks: what to ask, and which table to label.  Configuration and state are
@@ -315,6 +351,9 @@ CREATE TABLE qwen.task (
 	abstain boolean NOT NULL DEFAULT false,	-- the answer may be that no label fits
 	mode text NOT NULL DEFAULT 'single' CHECK (mode IN ('single', 'multi')),	-- multi: the label column is text[]
 	orders integer NOT NULL DEFAULT 1,	-- of the labels, a text's by its hash
+	tree text NOT NULL DEFAULT 'levels' CHECK (tree IN ('levels', 'flat')),
+	separator text NOT NULL DEFAULT '/',	-- of paths in a tree
+	min_confidence float8 NOT NULL DEFAULT 0,	-- that a label of a tree needs
 	seed bigint NOT NULL DEFAULT (pg_catalog.random() * 9e18)::bigint,	-- of the audits' draw; secret
 	paused boolean NOT NULL DEFAULT false,
 	state_since timestamptz NOT NULL DEFAULT now(),
@@ -613,7 +652,10 @@ CREATE FUNCTION qwen.create_task(
 	votes integer DEFAULT 0,
 	abstain boolean DEFAULT false,
 	mode text DEFAULT 'single',
-	orders integer DEFAULT 1)
+	orders integer DEFAULT 1,
+	tree text DEFAULT 'levels',
+	separator text DEFAULT '/',
+	min_confidence float8 DEFAULT 0)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -632,7 +674,10 @@ CREATE FUNCTION qwen.create_task(
 	votes integer DEFAULT 0,
 	abstain boolean DEFAULT false,
 	mode text DEFAULT 'single',
-	orders integer DEFAULT 1)
+	orders integer DEFAULT 1,
+	tree text DEFAULT 'levels',
+	separator text DEFAULT '/',
+	min_confidence float8 DEFAULT 0)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -651,7 +696,10 @@ CREATE FUNCTION qwen.create_task(
 	votes integer DEFAULT 0,
 	abstain boolean DEFAULT false,
 	mode text DEFAULT 'single',
-	orders integer DEFAULT 1)
+	orders integer DEFAULT 1,
+	tree text DEFAULT 'levels',
+	separator text DEFAULT '/',
+	min_confidence float8 DEFAULT 0)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -673,7 +721,10 @@ CREATE FUNCTION qwen.alter_task(
 	votes integer DEFAULT NULL,
 	abstain boolean DEFAULT NULL,
 	mode text DEFAULT NULL,
-	orders integer DEFAULT NULL)
+	orders integer DEFAULT NULL,
+	tree text DEFAULT NULL,
+	separator text DEFAULT NULL,
+	min_confidence float8 DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -693,7 +744,10 @@ CREATE FUNCTION qwen.alter_task(
 	votes integer DEFAULT NULL,
 	abstain boolean DEFAULT NULL,
 	mode text DEFAULT NULL,
-	orders integer DEFAULT NULL)
+	orders integer DEFAULT NULL,
+	tree text DEFAULT NULL,
+	separator text DEFAULT NULL,
+	min_confidence float8 DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -713,7 +767,10 @@ CREATE FUNCTION qwen.alter_task(
 	votes integer DEFAULT NULL,
 	abstain boolean DEFAULT NULL,
 	mode text DEFAULT NULL,
-	orders integer DEFAULT NULL)
+	orders integer DEFAULT NULL,
+	tree text DEFAULT NULL,
+	separator text DEFAULT NULL,
+	min_confidence float8 DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -723,17 +780,17 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_drop_task'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer) IS
+COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer, text, text, float8) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer) IS
+COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer, text, text, float8) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer) IS
+COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer, text, text, float8) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer) IS
+COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
 COMMENT ON FUNCTION qwen.drop_task(text) IS
 'drops a task with all that is known of its rows; their labels stay';

@@ -59,6 +59,9 @@ typedef enum QcStage
 /* The most alternatives that are asked for, where the server allows it. */
 #define QC_TOP_LOGPROBS 20
 
+/* What is asked for where there is no such limit and there are more labels. */
+#define QC_MOST_LOGPROBS 60
+
 typedef struct QcFacts
 {
 	bool		known;			/* the GETs were made (or api was given) */

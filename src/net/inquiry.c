@@ -19,6 +19,7 @@
 
 /* Ways of asking, the outermost first. */
 static const QcCombiner *const combiners[] = {
+	&qc_combine_levels,
 	&qc_combine_guard,
 	&qc_combine_each,
 	&qc_combine_order,

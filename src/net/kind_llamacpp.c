@@ -13,6 +13,17 @@
 
 static const QcJoin grammar = {"root ::= ", "\"", "\"\\", " | ", ""};
 
+/* It lists as many as are asked for: all labels are seen, and some other tokens. */
+static int
+alternatives(const QcBodySpec *spec)
+{
+	int			most = qc_body_answers(spec) + 4;
+
+	if (most < QC_TOP_LOGPROBS)
+		return QC_TOP_LOGPROBS;
+	return most < QC_MOST_LOGPROBS ? most : QC_MOST_LOGPROBS;
+}
+
 static cJSON *
 llamacpp_body(const QcBodySpec *spec)
 {
@@ -25,7 +36,7 @@ llamacpp_body(const QcBodySpec *spec)
 	qc_body_plain_sampling(&body, 0, "repeat_penalty");
 	if (!qc_body_refused(&body, QC_REFUSED_CACHE_PROMPT))
 		qc_body_bool(&body, body.root, "cache_prompt", true);
-	qc_body_logprobs(&body, body.root, QC_TOP_LOGPROBS);
+	qc_body_logprobs(&body, body.root, alternatives(spec));
 	if (spec->asked->mode == QC_MODE_LABEL && !qc_body_refused(&body, QC_REFUSED_CONSTRAINT))
 		qc_body_joined(&body, body.root, "grammar", &grammar);
 	qc_body_response_format(&body);

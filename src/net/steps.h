@@ -30,6 +30,7 @@ typedef struct QcPart
 	QcCallSpec	spec;			/* its text is the inquiry's own */
 	QcInquiry  *inquiry;		/* under way; NULL: not yet, or answered */
 	QcVerdict	verdict;		/* once answered; what it holds may be taken out of it */
+	int			tag;			/* the combiner's own; 0 at first */
 } QcPart;
 
 typedef struct QcSteps QcSteps;
@@ -77,6 +78,7 @@ struct QcSteps
 extern void qc_steps_ask(QcSteps *steps, const QcCallSpec *spec);
 
 extern const QcCombiner qc_combine_each;
+extern const QcCombiner qc_combine_levels;
 extern const QcCombiner qc_combine_order;
 
 extern const QcCombiner qc_combine_guard;

@@ -253,7 +253,8 @@ logprob_fields(const char *text, const QcFacts *facts, int *top_cap)
 {
 	const char *top = strstr(text, "top_logprobs");
 	bool		left_out = (facts->refused & QC_REFUSED_TOP_LOGPROBS) && facts->top_cap == 0;
-	int			asked = facts->top_cap > 0 ? facts->top_cap : QC_TOP_LOGPROBS;
+	int			asked = facts->top_cap > 0 ? facts->top_cap :
+		facts->api == QC_API_LLAMACPP ? QC_MOST_LOGPROBS : QC_TOP_LOGPROBS;
 
 	/* vLLM: "Requested sample logprobs of 20, which is greater than max allowed: 5" */
 	if (top == NULL)

@@ -56,6 +56,9 @@ typedef struct QcVerdict
 	double		verbal;			/* of votes, the model's own word on average; NaN: none */
 	double		lo;				/* bounds of the label's probability: they */
 	double		hi;				/* differ while subtrees are unsettled */
+	double		least;			/* what a settled share is times at least and at */
+	double		most;			/* most, since a list may have been too short to
+								 * show every label; 0: it was not */
 	QcSubtree  *subtree;
 	int			nsubtrees;
 	char	   *reason;			/* or NULL */

@@ -18,12 +18,24 @@
 /* Each has a system message of its own, which a server's prefix cache is to hold. */
 #define QC_MOST_ORDERS	4
 
+/* How a tree of labels is asked about. */
+typedef enum QcTreeWay
+{
+	QC_TREE_LEVELS,				/* coarse first, then what is within the answer */
+	QC_TREE_FLAT				/* all leaves at once, by their paths */
+} QcTreeWay;
+
+#define QC_MAX_SEPARATOR	19	/* bytes; with its end no hole is left in QcHow */
+
 typedef struct QcHow
 {
+	double		min_confidence; /* of a tree: a node is a label from this probability on */
 	int			votes;			/* draws where the server gives no probabilities; 0: none */
 	int			abstain;		/* the answer may be that no label fits; labels.h */
 	int			multi;			/* yes or no of each label; sibling.h */
 	int			orders;			/* of the labels, a text's by its hash; below 2: as written */
+	int			tree;			/* QcTreeWay */
+	char		separator[QC_MAX_SEPARATOR + 1];	/* of a tree's paths; "": QC_SEPARATOR */
 } QcHow;
 
 #endif							/* QC_PROMPT_HOW_H */

@@ -115,7 +115,8 @@ check_duplicates(const QcLabels *labels, QcFault *fault)
 	}
 	if (twice == NULL)
 		return true;
-	return qc_fault(fault, QC_STATUS_LABEL_DUPLICATE, (int) (twice - labels->label),
+	return qc_fault(fault, QC_STATUS_LABEL_DUPLICATE,
+					labels->tree ? -1 : (int) (twice - labels->label),
 					twice->name, strlen(twice->name));
 }
 
@@ -148,6 +149,15 @@ make_labels(int n, QcFault *fault)
 }
 
 static bool
+copy_description(QcLabel *label, const char *description)
+{
+	if (description == NULL || description[0] == '\0')
+		return true;
+	label->description = qc_strndup(description, strlen(description));
+	return label->description != NULL;
+}
+
+static bool
 add_label(QcLabels *labels, const char *name, const char *description, QcFault *fault)
 {
 	QcLabel    *label = &labels->label[labels->n];
@@ -156,11 +166,9 @@ add_label(QcLabels *labels, const char *name, const char *description, QcFault *
 		!check_description(description, labels->n, fault))
 		return false;
 	labels->n++;
+	label->parent = -1;
 	label->name = qc_strndup(name, strlen(name));
-	if (description != NULL && description[0] != '\0')
-		label->description = qc_strndup(description, strlen(description));
-	if (label->name == NULL ||
-		(description != NULL && description[0] != '\0' && label->description == NULL))
+	if (label->name == NULL || !copy_description(label, description))
 		return qc_fault(fault, QC_STATUS_NO_MEMORY, -1, "", 0);
 	return true;
 }
@@ -189,46 +197,205 @@ qc_labels_from_names(const char *const *name, int n, QcFault *fault)
 	return finish_labels(labels, good, fault);
 }
 
+/* ---- JSON ---- */
+
+/* A tree under construction. */
+typedef struct Build
+{
+	QcLabels   *labels;
+	const char *separator;
+	QcFault    *fault;
+} Build;
+
+/* Where the labels stand that are being added. */
+typedef struct Level
+{
+	int			parent;			/* -1: at the root */
+	int			depth;			/* from 1 */
+	bool		keyed;			/* of an object: name and value */
+} Level;
+
+static bool
+is_inner(const cJSON *value)
+{
+	return cJSON_IsObject(value) || cJSON_IsArray(value);
+}
+
+/* The member of an inner node that describes it. */
+static bool
+is_own_description(const cJSON *member, const Level *level)
+{
+	return level->parent >= 0 && level->keyed && member->string[0] == '\0';
+}
+
+/* A position in the list says where to look at the root alone: below, the path does. */
+static int
+shown_index(const Level *level, int i)
+{
+	return level->parent < 0 ? i : -1;
+}
+
+/* The path, malloc'ed: the parent's, the separator, the name. */
+static char *
+path_of(const Build *build, const Level *level, const char *name)
+{
+	QcBuf		path = {0};
+
+	if (level->parent >= 0)
+	{
+		qc_buf_adds(&path, build->labels->label[level->parent].name);
+		qc_buf_adds(&path, build->separator);
+	}
+	qc_buf_adds(&path, name);
+	return qc_buf_take(&path);
+}
+
+/* What a name in a tree may not be beside what any label may not. */
+static bool
+check_path(const Build *build, const char *path, const char *name)
+{
+	size_t		chars = 0;
+
+	if (strstr(name, build->separator) != NULL)
+		return qc_fault(build->fault, QC_STATUS_LABEL_SEPARATOR, -1, name, strlen(name));
+	qc_utf8_valid(path, strlen(path), &chars);
+	if (chars > QC_MAX_LABEL_CHARS)
+		return qc_fault(build->fault, QC_STATUS_LABEL_TOO_LONG, -1, path, strlen(path));
+	return true;
+}
+
+/* Its name and description; the separator matters once there is a tree. */
+static bool
+add_node(const Build *build, const Level *level, int i, const char *name,
+		 const char *description)
+{
+	QcLabels   *labels = build->labels;
+	QcLabel    *label = &labels->label[labels->n];
+	int			index = shown_index(level, i);
+	char	   *path;
+
+	if (!check_name(name, index, build->fault) ||
+		!check_description(description, index, build->fault))
+		return false;
+	path = path_of(build, level, name);
+	if (path == NULL)
+		return qc_fault(build->fault, QC_STATUS_NO_MEMORY, -1, "", 0);
+	labels->n++;
+	label->name = path;
+	label->own = strlen(path) - strlen(name);
+	label->parent = level->parent;
+	if (!copy_description(label, description))
+		return qc_fault(build->fault, QC_STATUS_NO_MEMORY, -1, "", 0);
+	if (level->parent >= 0)
+		labels->label[level->parent].nchildren++;
+	return !labels->tree || check_path(build, path, name);
+}
+
+static bool add_members(const Build *build, const cJSON *list, int parent, int depth);
+
+static bool
+describe_parent(const Build *build, const Level *level, const cJSON *member)
+{
+	QcLabel    *label = &build->labels->label[level->parent];
+	const char *description = cJSON_GetStringValue(member);
+
+	if (!cJSON_IsString(member) && !cJSON_IsNull(member))
+		return qc_fault(build->fault, QC_STATUS_LABELS_DESCRIPTION, -1,
+						label->name, strlen(label->name));
+	if (label->description != NULL)
+		return qc_fault(build->fault, QC_STATUS_LABEL_DUPLICATE, -1, "", 0);
+	if (!check_description(description, -1, build->fault))
+		return false;
+	return copy_description(label, description) ||
+		qc_fault(build->fault, QC_STATUS_NO_MEMORY, -1, "", 0);
+}
+
 /*
- * One member of the JSON: a name, or a name with its description.  Numbers are
- * refused rather than printed: 1 and 1.0 would be two labels.
+ * One member of the JSON: a name, a name with its description, or a name with
+ * the labels within it.  Numbers are refused rather than printed: 1 and 1.0
+ * would be two labels.
  */
 static bool
-add_member(QcLabels *labels, const cJSON *member, bool keyed, QcFault *fault)
+add_member(const Build *build, const Level *level, int i, const cJSON *member)
 {
-	const char *name = keyed ? member->string : cJSON_GetStringValue(member);
+	const char *name = level->keyed ? member->string : cJSON_GetStringValue(member);
 	const char *shown = name != NULL ? name : "";
+	int			index = shown_index(level, i);
+	int			node = build->labels->n;
 
-	if (cJSON_IsObject(member) || cJSON_IsArray(member))
-		return qc_fault(fault, QC_STATUS_LABELS_NESTED, labels->n, shown, strlen(shown));
+	if (is_own_description(member, level))
+		return describe_parent(build, level, member);
+	if (is_inner(member) && !level->keyed)
+		return qc_fault(build->fault, QC_STATUS_LABELS_NESTED, index, shown, strlen(shown));
+	if (is_inner(member))
+		return add_node(build, level, i, name, NULL) &&
+			add_members(build, member, node, level->depth + 1);
 	if (!cJSON_IsString(member) && !cJSON_IsNull(member))
-		return qc_fault(fault, keyed ? QC_STATUS_LABELS_DESCRIPTION : QC_STATUS_LABELS_JSON,
-						labels->n, shown, strlen(shown));
-	return add_label(labels, name, keyed ? cJSON_GetStringValue(member) : NULL, fault);
+		return qc_fault(build->fault, level->keyed ? QC_STATUS_LABELS_DESCRIPTION :
+						QC_STATUS_LABELS_JSON, index, shown, strlen(shown));
+	return add_node(build, level, i, name, level->keyed ? cJSON_GetStringValue(member) : NULL);
+}
+
+static bool
+add_members(const Build *build, const cJSON *list, int parent, int depth)
+{
+	Level		level = {parent, depth, cJSON_IsObject(list)};
+	const QcLabel *label = parent >= 0 ? &build->labels->label[parent] : NULL;
+	const cJSON *member;
+	int			i = 0;
+
+	if (depth > QC_MAX_LABEL_DEPTH)
+		return qc_fault(build->fault, QC_STATUS_LABELS_DEEP, -1, label->name, strlen(label->name));
+	cJSON_ArrayForEach(member, list)
+	{
+		if (!add_member(build, &level, i++, member))
+			return false;
+	}
+	if (label != NULL && label->nchildren == 0)
+		return qc_fault(build->fault, QC_STATUS_LABEL_CHILDLESS, -1, label->name, strlen(label->name));
+	return true;
+}
+
+/* At least as many as there are labels at all depths; *tree: some are within others. */
+static int
+count_members(const cJSON *list, bool root, bool *tree)
+{
+	const cJSON *member;
+	int			n = 0;
+
+	cJSON_ArrayForEach(member, list)
+	{
+		if (!root && member->string != NULL && member->string[0] == '\0')
+			continue;
+		n++;
+		if (!is_inner(member))
+			continue;
+		*tree = true;
+		n += count_members(member, false, tree);
+	}
+	return n;
 }
 
 static QcLabels *
-labels_from_tree(const cJSON *tree, QcFault *fault)
+labels_from_tree(const cJSON *tree, const char *separator, QcFault *fault)
 {
-	QcLabels   *labels;
-	const cJSON *member;
-	bool		good = true;
+	Build		build = {NULL, separator, fault};
+	bool		is_tree = false;
 
-	if (!cJSON_IsObject(tree) && !cJSON_IsArray(tree))
+	if (!is_inner(tree))
 	{
 		qc_fault(fault, QC_STATUS_LABELS_JSON, -1, "", 0);
 		return NULL;
 	}
-	labels = make_labels(cJSON_GetArraySize(tree), fault);
-	if (labels == NULL)
+	build.labels = make_labels(count_members(tree, true, &is_tree), fault);
+	if (build.labels == NULL)
 		return NULL;
-	for (member = tree->child; member != NULL && good; member = member->next)
-		good = add_member(labels, member, cJSON_IsObject(tree), fault);
-	return finish_labels(labels, good, fault);
+	build.labels->tree = is_tree;
+	return finish_labels(build.labels, add_members(&build, tree, -1, 1), fault);
 }
 
 QcLabels *
-qc_labels_from_json(const char *json, size_t len, QcFault *fault)
+qc_labels_from_json(const char *json, size_t len, const char *separator, QcFault *fault)
 {
 	size_t		where = qc_utf8_valid(json, len, NULL);
 	QcLabels   *labels;
@@ -251,7 +418,7 @@ qc_labels_from_json(const char *json, size_t len, QcFault *fault)
 		qc_fault_at(fault, QC_STATUS_LABELS_JSON, -1, where);
 		return NULL;
 	}
-	labels = labels_from_tree(tree, fault);
+	labels = labels_from_tree(tree, separator, fault);
 	cJSON_Delete(tree);
 	return labels;
 }
@@ -282,6 +449,8 @@ qc_labels_add_none(QcLabels *labels, QcFault *fault)
 		return qc_fault(fault, QC_STATUS_NO_MEMORY, -1, "", 0);
 	labels->label = grown;
 	none = &grown[labels->n];
+	memset(none, 0, sizeof(*none));
+	none->parent = -1;
 	none->name = name_of_none(labels);
 	none->description = qc_strndup(description, strlen(description));
 	labels->n++;

@@ -5,6 +5,8 @@
  *
  * Invariant: at least one label, at most QC_MAX_LABELS, all different, in
  * the order written, valid UTF-8, none blank, none with control characters.
+ * In a tree every node is a label, named by its path ("finance/stock"); a node
+ * stands before what is within it, and no part of a path holds the separator.
  * Where abstains is set, one more stands last, which is not the user's.
  *
  *-------------------------------------------------------------------------
@@ -18,12 +20,18 @@
 #include "status.h"
 
 #define QC_MAX_LABELS		1000
-#define QC_MAX_LABEL_CHARS	200
+#define QC_MAX_LABEL_CHARS	200	/* of a path, too */
+#define QC_MAX_LABEL_DEPTH	8
+
+#define QC_SEPARATOR		"/"	/* unless somebody wants another */
 
 typedef struct QcLabel
 {
-	char	   *name;			/* as the user wrote it */
+	char	   *name;			/* as the user wrote it; in a tree the path */
 	char	   *description;	/* or NULL */
+	int			parent;			/* the label that it is within; -1: none */
+	int			nchildren;		/* labels right within it; 0: a leaf */
+	size_t		own;			/* where in name its own part begins */
 } QcLabel;
 
 typedef struct QcLabels
@@ -31,16 +39,20 @@ typedef struct QcLabels
 	int			n;
 	QcLabel    *label;
 	bool		abstains;		/* the last one says that none of the others fits */
+	bool		tree;			/* some label has others within it */
 } QcLabels;
 
 /*
  * Make a set from n names (a NULL pointer stands for a NULL member), or from
  * JSON text: an object of label to description (string or null), or an array
- * of strings.  Duplicate keys of the text are seen.  Returns NULL and fills
- * *fault when something is wrong.  Free with qc_labels_free.
+ * of strings.  A value that is an object or array again makes a tree; there the
+ * key "" holds the description of the label that the object is the value of.
+ * Duplicate keys of the text are seen.  Returns NULL and fills *fault when
+ * something is wrong.  Free with qc_labels_free.
  */
 extern QcLabels *qc_labels_from_names(const char *const *name, int n, QcFault *fault);
-extern QcLabels *qc_labels_from_json(const char *json, size_t len, QcFault *fault);
+extern QcLabels *qc_labels_from_json(const char *json, size_t len,
+									 const char *separator, QcFault *fault);
 extern void qc_labels_free(QcLabels *labels);
 
 /*

@@ -18,6 +18,7 @@
 #include "prompt/defuse.h"
 #include "prompt/examples.h"
 #include "prompt/fault.h"
+#include "prompt/level.h"
 #include "prompt/sibling.h"
 #include "prompt/text.h"
 
@@ -77,8 +78,10 @@ qc_prompt_free(QcPrompt *prompt)
 		free(prompt->system[mode][false]);
 		free(prompt->system[mode][true]);
 	}
+	qc_levels_free(prompt);
 	qc_examples_free(prompt);
 	qc_labels_free(prompt->labels);
+	free(prompt->within);
 	free(prompt->instructions);
 	free(prompt);
 }
@@ -222,6 +225,12 @@ write_system(const QcPrompt *prompt, QcMode mode, bool strict)
 	QcBuf		defused = {0};
 
 	add_task(&buf, prompt);
+	if (prompt->within != NULL)
+	{
+		qc_buf_adds(&buf, "It was found to belong to \"");
+		qc_buf_adds(&buf, prompt->within);
+		qc_buf_adds(&buf, "\"; the labels below are within that.\n\n");
+	}
 	add_labels(&buf, prompt);
 	if (prompt->about != NULL)
 		add_fitting(&buf, prompt->about);

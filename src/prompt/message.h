@@ -55,6 +55,8 @@ typedef struct QcPrompt
 	const struct QcPrompt *about;	/* a sibling's: whose labels are asked about one by one */
 	struct QcPrompt *base;		/* a sibling's: whose system message is its own, too */
 	char	   *question;		/* a sibling's: what follows the text, or NULL */
+	char	   *within;			/* of a level of a tree: the path of its labels; or NULL */
+	struct QcLevel *level;		/* of a tree: see level.h; made at first use */
 	char	   *system[QC_N_MODES][2];	/* cache: [mode][strict] */
 } QcPrompt;
 

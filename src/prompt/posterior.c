@@ -212,26 +212,57 @@ fitting_mass(Walk *walk, const Node *node)
 }
 
 /*
- * Behind a grammar all mass is on the labels: what the list was too short to
- * show belongs to those that it does not mention.
+ * What n labels that a list does not mention have at most: together not more
+ * than it leaves, one by one not more than the least that it does mention.
  */
 static double
-share_tail(Walk *walk, double fitting, Step *step)
+most_unseen(const Node *node, int n)
 {
-	double		tail = 1 - fitting;
+	double		sum = 0;
+	double		least = 1;
+	int			k;
+
+	for (k = 0; k < node->n; k++)
+	{
+		sum += probability(node->token[k]);
+		least = fmin(least, probability(node->token[k]));
+	}
+	return fmax(fmin(1 - sum, n * least), 0);
+}
+
+/*
+ * The mass of labels that the list was too short to show.  Behind a grammar all
+ * is on the labels, so what is left is theirs.  Before it nobody knows how much of
+ * it is: half of what they may have, and the settled shares are as uncertain.
+ */
+static double
+tail_mass(Walk *walk, const Node *node, double fitting, int n)
+{
+	double		tail = walk->masked ? 1 - fitting : most_unseen(node, n);
+
+	if (tail < TAIL_MASS)
+		return 0;
+	if (walk->masked)
+		return tail;
+	walk->out->least *= (fitting + tail / 2) / (fitting + tail);
+	walk->out->most *= (fitting + tail / 2) / fitting;
+	return tail / 2;
+}
+
+static double
+share_tail(Walk *walk, const Node *node, double fitting, Step *step)
+{
+	double		tail;
 	int			n = 0;
 	int			i;
 
-	if (!walk->masked || tail < TAIL_MASS)
-		return 0;
 	for (i = 0; i < walk->nalive; i++)
 	{
 		if (!walk->seen[walk->alive[i]])
 			walk->set[n++] = walk->alive[i];
 	}
-	if (n == 0)
-		return 0;
-	if (!qc_subtree_add(walk->out, walk->set, n, walk->path * tail))
+	tail = n > 0 ? tail_mass(walk, node, fitting, n) : 0;
+	if (tail > 0 && !qc_subtree_add(walk->out, walk->set, n, walk->path * tail / (fitting + tail)))
 		*step = STEP_NO_MEMORY;
 	return tail;
 }
@@ -294,7 +325,7 @@ visit(Walk *walk, const QcPosition *position)
 		return STEP_LOST;
 	if (!(fitting > 0))
 		return STEP_STOP;
-	total = fitting + share_tail(walk, fitting, &step);
+	total = fitting + share_tail(walk, &node, fitting, &step);
 	for (k = 1; k < node.n && step == STEP_ON; k++)
 	{
 		int			n = fit(walk, &node, k, &depth_after);
@@ -445,6 +476,7 @@ revive(Walk *walk, const QcAsked *asked, size_t from)
 	walk->path = walk->reach = 1;
 	walk->coverage = 0;
 	walk->covered = false;
+	walk->out->least = walk->out->most = 1;
 	memset(walk->out->posterior, 0, sizeof(double) * (size_t) asked->labels->n);
 	qc_subtree_clear(walk->out);
 }

@@ -52,7 +52,13 @@ make(const QcPrompt *prompt, QcLabels *labels, bool codes)
 		return NULL;
 	sibling->how = prompt->how;
 	sibling->how.abstain = sibling->how.multi = sibling->how.orders = 0;
-	return sibling;
+	if (prompt->within == NULL)
+		return sibling;
+	sibling->within = qc_strndup(prompt->within, strlen(prompt->within));
+	if (sibling->within != NULL)
+		return sibling;
+	qc_prompt_free(sibling);
+	return NULL;
 }
 
 /* Examples, with labels by their places in the sibling; place NULL: the same. */

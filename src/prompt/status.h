@@ -21,7 +21,10 @@ typedef enum QcStatus
 	QC_STATUS_LABELS_EMPTY,		/* no label at all */
 	QC_STATUS_LABELS_TOO_MANY,	/* more than QC_MAX_LABELS */
 	QC_STATUS_LABELS_JSON,		/* not JSON, or not an object or array */
-	QC_STATUS_LABELS_NESTED,	/* a value is an object or array */
+	QC_STATUS_LABELS_NESTED,	/* a member of an array is an object or array */
+	QC_STATUS_LABELS_DEEP,		/* more than QC_MAX_LABEL_DEPTH in each other */
+	QC_STATUS_LABEL_CHILDLESS,	/* an object or array as value holds no label */
+	QC_STATUS_LABEL_SEPARATOR,	/* the separator is part of a name in a tree */
 	QC_STATUS_LABELS_DESCRIPTION,	/* a value is neither string nor null */
 	QC_STATUS_LABEL_NULL,		/* a member is NULL */
 	QC_STATUS_LABEL_BLANK,		/* empty, or only white space */

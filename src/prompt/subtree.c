@@ -130,24 +130,29 @@ is_member(const QcSubtree *subtree, int label)
 	return false;
 }
 
-/* The label has at least what is settled, at most all of its subtrees too. */
-static void
-set_bounds(QcVerdict *verdict)
+/* A label has at least what is settled, at most all of its subtrees too. */
+void
+qc_verdict_bounds(const QcVerdict *verdict, int label, double *lo, double *hi)
 {
 	int			i;
 
-	verdict->lo = verdict->hi = verdict->posterior[verdict->label];
+	*lo = *hi = verdict->posterior[label];
 	for (i = 0; i < verdict->nsubtrees; i++)
 	{
 		const QcSubtree *subtree = &verdict->subtree[i];
 
-		if (!is_member(subtree, verdict->label))
+		if (!is_member(subtree, label))
 			continue;
-		verdict->lo -= subtree->mass / subtree->n;
-		verdict->hi += subtree->mass - subtree->mass / subtree->n;
+		*lo -= subtree->mass / subtree->n;
+		*hi += subtree->mass - subtree->mass / subtree->n;
 	}
-	verdict->lo = fmax(verdict->lo, 0);
-	verdict->hi = fmin(verdict->hi, 1);
+	if (verdict->least > 0)
+	{
+		*lo *= verdict->least;
+		*hi *= verdict->most;
+	}
+	*lo = fmax(*lo, 0);
+	*hi = fmin(*hi, 1);
 }
 
 void
@@ -162,7 +167,7 @@ qc_verdict_settle(QcVerdict *verdict, int n, QcMode mode, int word)
 			verdict->label = i;
 	}
 	verdict->confidence = verdict->posterior[verdict->label];
-	set_bounds(verdict);
+	qc_verdict_bounds(verdict, verdict->label, &verdict->lo, &verdict->hi);
 }
 
 /* The child's own subtrees, if they lie within the parent's, scaled. */

@@ -33,4 +33,7 @@ extern bool qc_verdict_normalise(QcVerdict *verdict, int n);
  */
 extern void qc_verdict_settle(QcVerdict *verdict, int n, QcMode mode, int word);
 
+/* Bounds of one label's probability; the verdict has a posterior. */
+extern void qc_verdict_bounds(const QcVerdict *verdict, int label, double *lo, double *hi);
+
 #endif							/* QC_PROMPT_SUBTREE_H */

@@ -124,7 +124,7 @@ refuse_with_task(const char *argument, const char *name)
 }
 
 static void
-question_by_task(const QcSiteTask *site, QcQuestion *question, bool reason_given)
+question_by_task(const QcSiteTask *site, QcQuestion *question, bool reason_given, bool of_tree)
 {
 	if (question->prompt.how.abstain)
 		refuse_with_task("abstain", site->task->name);
@@ -134,11 +134,38 @@ question_by_task(const QcSiteTask *site, QcQuestion *question, bool reason_given
 		refuse_with_task("instructions", site->task->name);
 	if (question->prompt.examples)
 		refuse_with_task("examples", site->task->name);
+	if (of_tree)
+		refuse_with_task("tree, separator and min_confidence", site->task->name);
 	question->prompt = site->args;
 	if (!reason_given)
 		question->with_reason = question->with_reason && site->task->with_reason;
 	if (question->server == NULL)
 		question->server = site->task->server;
+}
+
+/* How a tree is asked about, from argument arg on; false: nothing is given. */
+static bool
+tree_arguments(FunctionCallInfo fcinfo, int arg, QcHow *how)
+{
+	bool		given;
+
+	if (PG_NARGS() <= arg + 2)
+		return false;
+	given = !PG_ARGISNULL(arg) || !PG_ARGISNULL(arg + 1) || !PG_ARGISNULL(arg + 2);
+
+	if (!PG_ARGISNULL(arg))
+		how->tree = qc_tree_way(text_to_cstring(PG_GETARG_TEXT_PP(arg)));
+	if (!PG_ARGISNULL(arg + 1))
+	{
+		char	   *separator = text_to_cstring(PG_GETARG_TEXT_PP(arg + 1));
+
+		qc_check_separator(separator);
+		qc_set_separator(how, separator);
+	}
+	if (!PG_ARGISNULL(arg + 2))
+		how->min_confidence = PG_GETARG_FLOAT8(arg + 2);
+	qc_check_min_confidence(how->min_confidence);
+	return given;
 }
 
 /* A task that gives several labels has none to give alone. */
@@ -152,16 +179,17 @@ refuse_several(const char *name)
 					 quote_literal_cstr(name))));
 }
 
-/* What else the call itself says of how to ask. */
-static void
-read_how(FunctionCallInfo fcinfo, QcAskFor what, int last, QcHow *how)
+/* What else the call itself says of how to ask; true: of a tree. */
+static bool
+read_how(FunctionCallInfo fcinfo, QcAskFor what, int abstain, QcHow *how)
 {
 	memset(how, 0, sizeof(QcHow));
 	if (what == QC_FOR_LABELS)
 		how->multi = 1;
 	/* a database that was made by an older script lacks the last arguments */
-	else if (PG_NARGS() > last && !PG_ARGISNULL(last))
-		how->abstain = PG_GETARG_BOOL(last);
+	else if (PG_NARGS() > abstain && !PG_ARGISNULL(abstain))
+		how->abstain = PG_GETARG_BOOL(abstain);
+	return what != QC_FOR_LABELS && tree_arguments(fcinfo, abstain + 1, how);
 }
 
 /* A task of one label may be asked for several, label by label. */
@@ -187,7 +215,9 @@ qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what,
 	int			server = has_reason || what == QC_FOR_LABELS ? 5 : 4;
 	bool		reason_given = has_reason && !PG_ARGISNULL(4);
 	const QcSiteTask *site;
+	bool		of_tree;
 
+	memset(question, 0, sizeof(QcQuestion));
 	question->input = (text *) optional(fcinfo, 0, true);
 	question->prompt.form = form;
 	question->prompt.labels = optional(fcinfo, 1, form == QC_LABELS_TEXT);
@@ -196,13 +226,13 @@ qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what,
 	question->with_reason = has_reason && (!reason_given || PG_GETARG_BOOL(4));
 	question->server = PG_ARGISNULL(server) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(server));
-	read_how(fcinfo, what, server + (form == QC_LABELS_TEXT ? 2 : 1), &question->prompt.how);
+	of_tree = read_how(fcinfo, what, server + (form == QC_LABELS_TEXT ? 2 : 1), &question->prompt.how);
 
 	/* the same of the task */
 	if (form == QC_LABELS_TEXT && PG_NARGS() > server + 1 && !PG_ARGISNULL(server + 1))
 	{
 		site = task_of_site(task, parent, PG_GETARG_TEXT_PP(server + 1));
-		question_by_task(site, question, reason_given);
+		question_by_task(site, question, reason_given, of_tree);
 		ask_for(what, site->task->name, question);
 	}
 	else if (question->prompt.labels == NULL)

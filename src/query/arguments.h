@@ -3,7 +3,7 @@
  * arguments.h
  *	  The arguments that all labelling functions share, by position:
  *	  input, labels, instructions, examples[, with_reason or threshold], server[, task]
- *	  [, abstain]; task where labels is text.
+ *	  [, abstain, tree, separator, min_confidence]; task where labels is text.
  *
  *-------------------------------------------------------------------------
  */

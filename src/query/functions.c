@@ -200,6 +200,25 @@ push_label_score(JsonbParseState **state, const QcSitePrompt *prompt, int i, dou
 		push_score(state, VARDATA_ANY(label), (int) VARSIZE_ANY_EXHDR(label), score);
 }
 
+/*
+ * In a tree, a label that was not looked into has a probability and those
+ * within it have none; of one that was looked into it is the other way round.
+ */
+static bool
+is_scored(const QcPrompt *prompt, const float4 *posterior, int i)
+{
+	const QcLabels *labels = prompt->labels;
+
+	if (prompt->how.multi)
+		return true;
+	if (labels->label[i].nchildren > 0)
+		return posterior[i] > 0;
+	for (int above = labels->label[i].parent; above >= 0; above = labels->label[above].parent)
+		if (posterior[above] > 0)
+			return false;
+	return true;
+}
+
 static Datum
 scores_jsonb(const QcSite *site, const QcResult *result)
 {
@@ -213,7 +232,8 @@ scores_jsonb(const QcSite *site, const QcResult *result)
 		push_label_score(&state, prompt, result->label, result->confidence);
 	else
 		for (int i = 0; i < prompt->prompt->labels->n; i++)
-			push_label_score(&state, prompt, i, known_score(prompt, result, i));
+			if (is_scored(prompt->prompt, result->posterior, i))
+				push_label_score(&state, prompt, i, known_score(prompt, result, i));
 	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }
 

@@ -38,7 +38,8 @@ enum
 /* What follows, as counted from where create_task has it. */
 enum
 {
-	ARG_DRIFT_EVERY = ARG_RENAME, ARG_VOTES, ARG_ABSTAIN, ARG_MODE, ARG_ORDERS
+	ARG_DRIFT_EVERY = ARG_RENAME, ARG_VOTES, ARG_ABSTAIN, ARG_MODE, ARG_ORDERS, ARG_TREE,
+	ARG_SEPARATOR, ARG_MIN_CONFIDENCE
 };
 
 #define MAX_NAME	63			/* bytes: as an identifier's, for names in views and messages */
@@ -65,12 +66,14 @@ name_argument(FunctionCallInfo fcinfo)
 
 /* The labels that are given, as they are stored; *site is their prompt. */
 static char *
-labels_argument(FunctionCallInfo fcinfo, QcLabelForm form, QcSitePrompt **site)
+labels_argument(FunctionCallInfo fcinfo, QcLabelForm form, const QcTask *task, QcSitePrompt **site)
 {
-	QcPromptArgs args = {0};
+	QcPromptArgs args;
 	Datum		labels = PG_GETARG_DATUM(ARG_LABELS);
 
+	memset(&args, 0, sizeof(args));
 	args.form = form;
+	qc_set_separator(&args.how, task->separator);
 	args.labels = (form == QC_LABELS_TEXT) ? PG_DETOAST_DATUM_PACKED(labels) :
 		PG_DETOAST_DATUM(labels);
 	return qc_labels_stored(qc_site_prompt(site, CurrentMemoryContext, &args), NULL);
@@ -151,6 +154,20 @@ mode_argument(FunctionCallInfo fcinfo, int arg, QcTask *task)
 	task->multi = strcmp(mode, "multi") == 0;
 }
 
+/* How a tree is asked about; of the labels, the separator shapes names. */
+static void
+tree_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
+{
+	if (!PG_ARGISNULL(ARG_TREE + shift))
+		task->tree = qc_tree_way(text_to_cstring(PG_GETARG_TEXT_PP(ARG_TREE + shift)));
+	if (!PG_ARGISNULL(ARG_SEPARATOR + shift))
+		task->separator = text_to_cstring(PG_GETARG_TEXT_PP(ARG_SEPARATOR + shift));
+	if (!PG_ARGISNULL(ARG_MIN_CONFIDENCE + shift))
+		task->min_confidence = PG_GETARG_FLOAT8(ARG_MIN_CONFIDENCE + shift);
+	qc_check_separator(task->separator);
+	qc_check_min_confidence(task->min_confidence);
+}
+
 /* What is given besides the name, the labels and their new names. */
 static void
 other_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
@@ -174,6 +191,7 @@ other_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
 	mode_argument(fcinfo, ARG_MODE + shift, task);
 	if (!PG_ARGISNULL(ARG_ORDERS + shift))
 		task->orders = PG_GETARG_INT32(ARG_ORDERS + shift);
+	tree_arguments(fcinfo, task, shift);
 }
 
 /* ---- checks ---- */
@@ -262,7 +280,7 @@ check_column(const QcTask *task)
 
 /* ---- writing ---- */
 
-#define NARGS 16
+#define NARGS 19
 
 /* Parameters of INSERT and UPDATE: $1 is the name or the id, then as listed. */
 static void
@@ -298,6 +316,12 @@ task_parameters(const QcTask *task, Oid *types, Datum *args, char *nulls)
 	args[14] = CStringGetTextDatum(task->multi ? "multi" : "single");
 	types[15] = INT4OID;
 	args[15] = Int32GetDatum(task->orders);
+	types[16] = TEXTOID;
+	args[16] = CStringGetTextDatum(qc_tree_word(task->tree));
+	types[17] = TEXTOID;
+	args[17] = CStringGetTextDatum(task->separator);
+	types[18] = FLOAT8OID;
+	args[18] = Float8GetDatum(task->min_confidence);
 	for (int i = 5; i < NARGS; i++)
 		nulls[i] = ' ';
 	if (qc_task_accepts_certified(task))
@@ -368,13 +392,14 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 	task.keep = true;
 	task.drift_every = 1000;
 	task.orders = 1;
+	task.separator = QC_SEPARATOR;
 	if (PG_ARGISNULL(ARG_LABELS))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("labels must not be NULL"),
 				 errhint(HINT_LABELS)));
-	task.labels = labels_argument(fcinfo, form, &site);
 	other_arguments(fcinfo, &task, 0);
+	task.labels = labels_argument(fcinfo, form, &task, &site);
 	check_numbers(&task);
 	check_mode(&task);
 	check_prompt(&task);
@@ -385,8 +410,10 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 
 	/* a name that another session takes meanwhile shows as no row written */
 	if (write_task("INSERT INTO qwen.task (name, labels, instructions, examples, server, with_reason, "
-				   "accept_above, priority, keep, version, owner, drift_every, votes, abstain, mode, orders) "
-				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) "
+				   "accept_above, priority, keep, version, owner, drift_every, votes, abstain, mode, orders, "
+				   "tree, separator, min_confidence) "
+				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
+				   "$17, $18, $19) "
 				   "ON CONFLICT (name) DO NOTHING", &task, false) == 0)
 		raise_taken(task.name);
 	PG_RETURN_VOID();
@@ -400,12 +427,14 @@ same_text(const char *a, const char *b)
 	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
 }
 
-/* In how many requests, or for what kind of answer. */
+/* Apart from words: do both ask in the same way, and take the answers so? */
 static bool
-asks_otherwise(const QcTask *old, const QcTask *fresh)
+same_way(const QcTask *a, const QcTask *b)
 {
-	return old->votes != fresh->votes || old->abstain != fresh->abstain ||
-		old->multi != fresh->multi || old->orders != fresh->orders;
+	return a->with_reason == b->with_reason && a->votes == b->votes &&
+		a->abstain == b->abstain && a->multi == b->multi && a->orders == b->orders &&
+		a->tree == b->tree && a->min_confidence == b->min_confidence &&
+		strcmp(a->separator, b->separator) == 0;
 }
 
 /* Does anything differ that shapes a request? */
@@ -416,8 +445,7 @@ reshaped(const QcTask *old, const QcTask *fresh)
 		!same_text(old->instructions, fresh->instructions) ||
 		!same_text(old->examples, fresh->examples) ||
 		!same_text(old->server, fresh->server) ||
-		old->with_reason != fresh->with_reason ||
-		asks_otherwise(old, fresh);
+		!same_way(old, fresh);
 }
 
 /*
@@ -431,6 +459,8 @@ apply_rename(FunctionCallInfo fcinfo, const QcTask *old, QcTask *fresh, QcRename
 	QcTask		bare;
 
 	qc_rename_read(PG_GETARG_JSONB_P(ARG_RENAME), rename);
+	if (site->prompt->labels->tree)
+		qc_rename_within(rename, site);
 	if (PG_ARGISNULL(ARG_LABELS))
 		fresh->labels = qc_labels_stored(site, rename);
 	/* the names first: an example's fault would hide what is wrong */
@@ -461,9 +491,9 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 	QcRename	rename = {0};
 	bool		only_names;
 
-	if (!PG_ARGISNULL(ARG_LABELS))
-		fresh.labels = labels_argument(fcinfo, form, &site);
 	other_arguments(fcinfo, &fresh, 1);
+	if (!PG_ARGISNULL(ARG_LABELS))
+		fresh.labels = labels_argument(fcinfo, form, &fresh, &site);
 	check_numbers(&fresh);
 	check_mode(&fresh);
 	check_mode_change(old, &fresh);
@@ -475,19 +505,19 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 	check_prompt(&fresh);
 	if (fresh.server && !PG_ARGISNULL(ARG_SERVER))
 		check_server(&fresh);
-	if (!same_text(old->labels, fresh.labels))
+	if (!same_text(old->labels, fresh.labels) || !same_way(old, &fresh))
 		check_column(&fresh);
 	if (reshaped(old, &fresh))
 		fresh.version++;
 
 	if (write_task("UPDATE qwen.task SET labels = $2::json, instructions = $3, examples = $4::jsonb, "
 				   "server = $5, with_reason = $6, accept_above = $7, priority = $8, keep = $9, "
-				   "version = $10, owner = $11, drift_every = $12, votes = $13, abstain = $14, mode = $15, orders = $16 WHERE id = $1", &fresh, true) != 1)
+				   "version = $10, owner = $11, drift_every = $12, votes = $13, abstain = $14, mode = $15, orders = $16, "
+				   "tree = $17, separator = $18, min_confidence = $19 WHERE id = $1", &fresh, true) != 1)
 		elog(ERROR, "task %d is gone", fresh.id);
 	only_names = rename.n > 0 && PG_ARGISNULL(ARG_LABELS) && PG_ARGISNULL(ARG_EXAMPLES) &&
 		same_text(old->instructions, fresh.instructions) &&
-		same_text(old->server, fresh.server) && old->with_reason == fresh.with_reason &&
-		!asks_otherwise(old, &fresh);
+		same_text(old->server, fresh.server) && same_way(old, &fresh);
 	if (rename.n > 0)
 		qc_rename_rows(old, &rename, fresh.version, only_names);
 	if (fresh.version != old->version && !only_names)

@@ -26,12 +26,19 @@ typedef struct QcRename
 /* Read '{"bug":"defect"}'; error with a hint. */
 extern void qc_rename_read(Jsonb *json, QcRename *rename);
 
+/*
+ * In a tree, where names are paths: every label whose path changes by a rename
+ * of it or of one above it.  An error with a hint for one that would move.
+ */
+extern void qc_rename_within(QcRename *rename, const QcSitePrompt *site);
+
 /* The new name of a label, or the label itself. */
 extern const char *qc_rename_of(const QcRename *rename, const char *label);
 
 /*
  * The labels of a prompt as they are stored: a JSON object in the order
- * written, or an array where no label has a description.  rename may be NULL.
+ * written, or an array where no label has a description or others within it.
+ * rename may be NULL.
  */
 extern char *qc_labels_stored(const QcSitePrompt *site, const QcRename *rename);
 

@@ -17,6 +17,7 @@
 #include "task/prompts.h"
 
 #define HINT_LABELS "Write the labels as ARRAY['refund', 'bug'] or as JSON: '{\"refund\": \"wants money back\", \"bug\": \"something is broken\"}'."
+#define HINT_TREE "Write labels within a label as its value: '{\"finance\": {\"stocks\": null, \"loans\": \"credit and mortgages\"}, \"sport\": null}'."
 #define HINT_EXAMPLES "Write examples as a JSON array: '[{\"input\": \"I want my money back\", \"label\": \"refund\"}]'; confidence (0 to 1) and reason may be added."
 
 #define MAX_WORDS 60			/* bytes of a label that a message repeats */
@@ -41,9 +42,16 @@ static const QcFaultRow fault_rows[] = {
 		"too many labels", "At most 1000 labels are possible in one call.", NULL},
 	{QC_STATUS_LABELS_JSON, ERRCODE_INVALID_TEXT_REPRESENTATION,
 		"labels are neither JSON nor an array", "They cannot be read from %s on.", HINT_LABELS},
-	{QC_STATUS_LABELS_NESTED, ERRCODE_FEATURE_NOT_SUPPORTED,
-		"labels within labels are not supported", "The label is \"%s\".",
-	"Give each label a description or null; label coarse first and fine in a second call."},
+	{QC_STATUS_LABELS_NESTED, ERRCODE_INVALID_PARAMETER_VALUE,
+		"a member of an array of labels must be a string", NULL, HINT_TREE},
+	{QC_STATUS_LABELS_DEEP, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+		"labels are within each other too deeply", "The label is \"%s\"; at most 8 levels are possible.", NULL},
+	{QC_STATUS_LABEL_CHILDLESS, ERRCODE_INVALID_PARAMETER_VALUE,
+		"a label has an empty list of labels within it", "The label is \"%s\".",
+	"Give it a description or null instead."},
+	{QC_STATUS_LABEL_SEPARATOR, ERRCODE_INVALID_PARAMETER_VALUE,
+		"a label in a tree holds the separator of paths", "The label is \"%s\".",
+	"Choose another separator, for instance separator => ' > '."},
 	{QC_STATUS_LABELS_DESCRIPTION, ERRCODE_INVALID_PARAMETER_VALUE,
 		"a label's description must be a string or null", "The label is \"%s\".", HINT_LABELS},
 	{QC_STATUS_LABEL_NULL, ERRCODE_NULL_VALUE_NOT_ALLOWED,

@@ -130,10 +130,10 @@ jsonb_text(struct varlena *v)
  * is an array as psql shows it.
  */
 static QcLabels *
-labels_of_text(struct varlena *v, QcFault *fault)
+labels_of_text(struct varlena *v, const char *separator, QcFault *fault)
 {
 	char	   *utf8 = varlena_text(v);
-	QcLabels   *labels = qc_labels_from_json(utf8, strlen(utf8), fault);
+	QcLabels   *labels = qc_labels_from_json(utf8, strlen(utf8), separator, fault);
 	const char *first = utf8 + strspn(utf8, " \t\r\n");
 
 	if (labels == NULL && fault->status == QC_STATUS_LABELS_JSON && *first == '{')
@@ -153,6 +153,7 @@ labels_of_text(struct varlena *v, QcFault *fault)
 static QcLabels *
 labels_of(const QcPromptArgs *args, QcFault *fault)
 {
+	const char *separator = args->how.separator[0] ? args->how.separator : QC_SEPARATOR;
 	char	   *json;
 
 	switch (args->form)
@@ -161,9 +162,9 @@ labels_of(const QcPromptArgs *args, QcFault *fault)
 			return labels_of_array((ArrayType *) args->labels, fault);
 		case QC_LABELS_JSONB:
 			json = jsonb_text(args->labels);
-			return qc_labels_from_json(json, strlen(json), fault);
+			return qc_labels_from_json(json, strlen(json), separator, fault);
 		case QC_LABELS_TEXT:
-			return labels_of_text(args->labels, fault);
+			return labels_of_text(args->labels, separator, fault);
 	}
 	return NULL;
 }
@@ -198,11 +199,15 @@ made_of(const QcSitePrompt *site, const QcPromptArgs *args)
 		same_bytes(site->examples, args->examples);
 }
 
-/* The system message with a reason holds all that shapes a request; how says how many. */
+/*
+ * The system message with a reason holds all that shapes a request, of a tree
+ * as if it were a list; how says how many.
+ */
 static void
 fingerprint(QcSitePrompt *site)
 {
 	const char *system = qc_prompt_system(site->prompt, QC_MODE_VERBAL_REASON, false);
+	uint8		tree = site->prompt->labels->tree;
 	pg_cryptohash_ctx *ctx;
 
 	if (system == NULL)
@@ -215,6 +220,7 @@ fingerprint(QcSitePrompt *site)
 	if (pg_cryptohash_init(ctx) < 0 ||
 		pg_cryptohash_update(ctx, (const uint8 *) system, strlen(system)) < 0 ||
 		pg_cryptohash_update(ctx, (const uint8 *) &site->how, sizeof(QcHow)) < 0 ||
+		pg_cryptohash_update(ctx, &tree, 1) < 0 ||
 		pg_cryptohash_final(ctx, site->fingerprint, QC_FINGERPRINT) < 0)
 		elog(ERROR, "could not hash a prompt");
 	pg_cryptohash_free(ctx);
@@ -240,6 +246,12 @@ create_prompt(QcHeld *held, const QcPromptArgs *args)
 	if (held->prompt == NULL)
 		qc_fault_raise(&fault);
 	return held->prompt;
+}
+
+const char *
+qc_site_separator(const QcSitePrompt *site)
+{
+	return site->how.separator[0] ? qc_utf8_to_server(site->how.separator) : QC_SEPARATOR;
 }
 
 static void
@@ -308,6 +320,60 @@ qc_site_prompt_release(QcSitePrompt *prompt)
 		MemoryContextDelete(prompt->cxt);
 }
 
+/* ---- how a tree is asked about ---- */
+
+QcTreeWay
+qc_tree_way(const char *word)
+{
+	if (strcmp(word, "flat") == 0)
+		return QC_TREE_FLAT;
+	if (strcmp(word, "levels") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown way \"%s\" to ask about a tree of labels", word),
+				 errhint("tree is 'levels' (coarse first, then what is within the answer) or 'flat' (all leaves at once).")));
+	return QC_TREE_LEVELS;
+}
+
+const char *
+qc_tree_word(QcTreeWay way)
+{
+	return way == QC_TREE_FLAT ? "flat" : "levels";
+}
+
+void
+qc_check_separator(const char *separator)
+{
+	bool		good = separator[0] != '\0' && strlen(separator) <= QC_MAX_SEPARATOR;
+
+	for (const char *c = separator; *c; c++)
+		good = good && (unsigned char) *c >= 0x20 && *c != 0x7f;
+	if (!good)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("separator must have from 1 to %d bytes and no control characters", QC_MAX_SEPARATOR),
+				 errhint("It stands between the parts of a label's path; '/' is usual, ' > ' another.")));
+}
+
+/* The usual one is left out, so that saying it is no other question. */
+void
+qc_set_separator(QcHow *how, const char *separator)
+{
+	if (strcmp(separator, QC_SEPARATOR) != 0)
+		strlcpy(how->separator, prompt_text(separator, strlen(separator)), sizeof(how->separator));
+}
+
+void
+qc_check_min_confidence(double min_confidence)
+{
+	/* so written, NaN is refused too */
+	if (!(min_confidence >= 0 && min_confidence <= 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("min_confidence must be from 0 to 1"),
+				 errhint("The label is the deepest one of a tree that has this probability; 0, the default, is always a leaf.")));
+}
+
 void
 qc_task_prompt_args(const QcTask *task, QcPromptArgs *args)
 {
@@ -317,6 +383,9 @@ qc_task_prompt_args(const QcTask *task, QcPromptArgs *args)
 	args->how.abstain = task->abstain;
 	args->how.multi = task->multi;
 	args->how.orders = task->orders > 1 ? task->orders : 0;
+	args->how.tree = task->tree;
+	args->how.min_confidence = task->min_confidence;
+	qc_set_separator(&args->how, task->separator);
 	args->labels = (struct varlena *) cstring_to_text(task->labels);
 	if (task->instructions)
 		args->instructions = (struct varlena *) cstring_to_text(task->instructions);

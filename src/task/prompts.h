@@ -99,11 +99,23 @@ extern void qc_task_prompt_args(const QcTask *task, QcPromptArgs *args);
 extern QcSitePrompt *qc_task_prompt(QcSitePrompt **site, MemoryContext parent,
 									const QcTask *task, bool codes);
 
+/* 'levels' or 'flat', any other word is an error; and back. */
+extern QcTreeWay qc_tree_way(const char *word);
+extern const char *qc_tree_word(QcTreeWay way);
+
+/* An error with a hint for what these cannot be. */
+extern void qc_check_separator(const char *separator);
+extern void qc_set_separator(QcHow *how, const char *separator);	/* of a zeroed one */
+extern void qc_check_min_confidence(double min_confidence);
+
 /* Raise what prompt/ found wrong (QC_STATUS_OK is no fault). */
 pg_noreturn extern void qc_fault_raise(const QcFault *fault);
 
 /* The same where a word stands for labels: the hint says how to name a task. */
 pg_noreturn extern void qc_fault_raise_word(const char *word);
+
+/* What stands between the parts of its labels' paths, in the server encoding. */
+extern const char *qc_site_separator(const QcSitePrompt *site);
 
 /* Server encoding to UTF-8, palloc'ed if converted; NULL: not valid text. */
 extern char *qc_server_to_utf8(const char *s, size_t len, size_t *utf8_len);

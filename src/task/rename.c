@@ -72,35 +72,154 @@ qc_rename_of(const QcRename *rename, const char *label)
 	return label;
 }
 
+/* ---- labels as JSON ---- */
+
+/* A label of a tree, or the list of those right within it. */
+typedef struct QcWriter
+{
+	const QcSitePrompt *site;
+	const QcRename *rename;		/* or NULL */
+	bool		described;		/* write an object: some label needs a value */
+	StringInfoData json;
+} QcWriter;
+
+static void write_within(QcWriter *writer, int parent);
+
+/* The last part of a path as it will be. */
+static const char *
+own_name(const QcWriter *writer, int i)
+{
+	const QcLabel *label = &writer->site->prompt->labels->label[i];
+	char	   *path = text_to_cstring(writer->site->label[i]);
+	const char *renamed = writer->rename ? qc_rename_of(writer->rename, path) : path;
+	const char *parent;
+
+	if (label->parent < 0)
+		return renamed;
+	parent = text_to_cstring(writer->site->label[label->parent]);
+	if (writer->rename)
+		parent = qc_rename_of(writer->rename, parent);
+	return renamed + strlen(parent) + strlen(qc_site_separator(writer->site));
+}
+
+static void
+write_text(QcWriter *writer, const char *utf8)
+{
+	escape_json(&writer->json, qc_utf8_to_server(utf8));
+}
+
+static void
+write_label(QcWriter *writer, int i)
+{
+	const QcLabel *label = &writer->site->prompt->labels->label[i];
+
+	escape_json(&writer->json, own_name(writer, i));
+	if (!writer->described)
+		return;
+	appendStringInfoString(&writer->json, ": ");
+	if (label->nchildren > 0)
+		write_within(writer, i);
+	else if (label->description)
+		write_text(writer, label->description);
+	else
+		appendStringInfoString(&writer->json, "null");
+}
+
+static void
+write_within(QcWriter *writer, int parent)
+{
+	const QcLabels *labels = writer->site->prompt->labels;
+	const char *gap = "";
+
+	appendStringInfoChar(&writer->json, writer->described ? '{' : '[');
+	if (parent >= 0 && labels->label[parent].description)
+	{
+		appendStringInfoString(&writer->json, "\"\": ");
+		write_text(writer, labels->label[parent].description);
+		gap = ", ";
+	}
+	for (int i = 0; i < qc_labels_own(labels); i++)
+	{
+		if (labels->label[i].parent != parent)
+			continue;
+		appendStringInfoString(&writer->json, gap);
+		write_label(writer, i);
+		gap = ", ";
+	}
+	appendStringInfoChar(&writer->json, writer->described ? '}' : ']');
+}
+
 char *
 qc_labels_stored(const QcSitePrompt *site, const QcRename *rename)
 {
 	const QcLabels *labels = site->prompt->labels;
-	int			n = qc_labels_own(labels);
-	bool		described = false;
-	StringInfoData json;
+	QcWriter	writer = {0};
 
-	for (int i = 0; i < n; i++)
-		described |= (labels->label[i].description != NULL);
-	initStringInfo(&json);
-	appendStringInfoChar(&json, described ? '{' : '[');
-	for (int i = 0; i < n; i++)
+	writer.site = site;
+	writer.rename = rename;
+	writer.described = labels->tree;
+	for (int i = 0; i < qc_labels_own(labels); i++)
+		writer.described |= (labels->label[i].description != NULL);
+	initStringInfo(&writer.json);
+	write_within(&writer, -1);
+	return writer.json.data;
+}
+
+/* ---- new names ---- */
+
+/* A new path must stand where the old one does: only its last part may differ. */
+static void
+check_in_place(const char *from, const char *to, const char *parent, const char *separator)
+{
+	size_t		len = parent ? strlen(parent) : 0;
+	const char *own = to;
+
+	if (parent && strncmp(to, parent, len) == 0 &&
+		strncmp(to + len, separator, strlen(separator)) == 0)
+		own = to + len + strlen(separator);
+	if ((parent == NULL || own != to) && own[0] != '\0' && strstr(own, separator) == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("label \"%s\" cannot be renamed to \"%s\"", from, to),
+			 errdetail("In a tree a new name differs in the last part of the path alone."),
+			 errhint("For instance: '{\"finance/stock\": \"finance/shares\"}'; the new name of a label changes the paths within it by itself.")));
+}
+
+void
+qc_rename_within(QcRename *rename, const QcSitePrompt *site)
+{
+	const QcLabels *labels = site->prompt->labels;
+	const char *separator = qc_site_separator(site);
+	char	  **fresh = (char **) palloc(labels->n * sizeof(char *));
+	QcRename	all = {0};
+
+	all.from = (char **) palloc((labels->n + rename->n) * sizeof(char *));
+	all.to = (char **) palloc((labels->n + rename->n) * sizeof(char *));
+	for (int i = 0; i < qc_labels_own(labels); i++)
 	{
-		char	   *name = text_to_cstring(site->label[i]);
-		const char *description = labels->label[i].description;
+		char	   *path = text_to_cstring(site->label[i]);
+		int			above = labels->label[i].parent;
+		char	   *parent = above < 0 ? NULL : text_to_cstring(site->label[above]);
+		const char *to = qc_rename_of(rename, path);
+		size_t		skip = parent ? strlen(parent) + strlen(separator) : 0;
 
-		if (i > 0)
-			appendStringInfoString(&json, ", ");
-		escape_json(&json, rename ? qc_rename_of(rename, name) : name);
-		if (described)
-			appendStringInfoString(&json, ": ");
-		if (description)
-			escape_json(&json, qc_utf8_to_server(description));
-		else if (described)
-			appendStringInfoString(&json, "null");
+		if (to != path)
+			check_in_place(path, to, parent, separator);
+		fresh[i] = parent ? psprintf("%s%s%s", fresh[above], separator, to + skip) : pstrdup(to);
+		if (strcmp(path, fresh[i]) == 0)
+			continue;
+		all.from[all.n] = path;
+		all.to[all.n++] = fresh[i];
 	}
-	appendStringInfoChar(&json, described ? '}' : ']');
-	return json.data;
+	for (int i = 0; i < rename->n; i++)
+	{
+		if (qc_rename_of(&all, rename->from[i]) != rename->from[i])
+			continue;
+		all.from[all.n] = rename->from[i];	/* no label, which is told later */
+		all.to[all.n++] = rename->to[i];
+	}
+	*rename = all;
 }
 
 static bool

@@ -46,7 +46,8 @@
 	"with_reason, accept_above, priority, keep, paused, source::oid, existing, input, " \
 	QC_COLUMN(input_column, 1) ", " QC_COLUMN(label_column, 2) ", " \
 	QC_COLUMN(confidence_column, 3) ", " QC_COLUMN(reason_column, 4) ", " \
-	QC_READS ", drift_every, votes, abstain, mode = 'multi', orders"
+	QC_READS ", drift_every, votes, abstain, mode = 'multi', orders, " \
+	"(tree = 'flat')::pg_catalog.int4, separator, min_confidence"
 
 /* Columns in the order of QC_TASK_COLUMNS, from 1. */
 enum
@@ -56,7 +57,7 @@ enum
 	COL_KEEP, COL_PAUSED, COL_SOURCE, COL_EXISTING, COL_INPUT,
 	COL_INPUT_COLUMN, COL_LABEL_COLUMN, COL_CONFIDENCE_COLUMN, COL_REASON_COLUMN,
 	COL_INPUT_READS, COL_DRIFT_EVERY, COL_VOTES, COL_ABSTAIN,
-	COL_MULTI, COL_ORDERS
+	COL_MULTI, COL_ORDERS, COL_TREE, COL_SEPARATOR, COL_MIN_CONFIDENCE
 };
 
 static Datum
@@ -154,6 +155,9 @@ make_task(HeapTuple tuple, MemoryContext parent)
 	task->abstain = bool_column(tuple, COL_ABSTAIN);
 	task->multi = bool_column(tuple, COL_MULTI);
 	task->orders = int_column(tuple, COL_ORDERS);
+	task->tree = int_column(tuple, COL_TREE);
+	task->separator = text_column(tuple, COL_SEPARATOR, cxt);
+	task->min_confidence = DatumGetFloat8(column(tuple, COL_MIN_CONFIDENCE, &isnull));
 	return task;
 }
 

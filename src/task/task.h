@@ -39,6 +39,9 @@ typedef struct QcTask
 	bool		abstain;		/* the answer may be that no label fits */
 	bool		multi;			/* a text may have several labels: the column is text[] */
 	int			orders;			/* of the labels, a text's by its hash; 1: as written */
+	int			tree;			/* QcTreeWay: how a tree of labels is asked about */
+	char	   *separator;		/* of paths in it */
+	double		min_confidence; /* that a node in it needs to be the label */
 	bool		paused;
 
 	/* what it is attached to; source InvalidOid: nothing */

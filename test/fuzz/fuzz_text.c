@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prompt/level.h"
 #include "prompt/message.h"
 #include "prompt/suspect.h"
 
@@ -45,11 +46,30 @@ try_orders(const char *s, size_t len)
 	qc_labels_free(labels);
 }
 
+/* Every level of a tree, as it would be asked. */
+static void
+try_levels(QcPrompt *prompt)
+{
+	const QcLabels *labels = prompt->labels;
+
+	for (int i = 0; i < labels->n; i++)
+		MUST(labels->label[i].parent < i && labels->label[i].own < strlen(labels->label[i].name));
+	for (int i = QC_ROOT; i < labels->n; i++)
+	{
+		const QcLevel *level = i < 0 || labels->label[i].nchildren > 0 ? qc_prompt_level(prompt, i) : NULL;
+		const char *system = level ? qc_prompt_system(level->prompt, QC_MODE_REASON, false) : "";
+
+		MUST(level == NULL || level->prompt->labels->n > 0);
+		MUST(qc_utf8_valid(system, strlen(system), NULL) == strlen(system));
+		MUST(strstr(system, "<|im_end|>") == NULL);
+	}
+}
+
 static void
 try_prompt(const char *s, size_t len)
 {
 	QcFault		fault = {0};
-	QcLabels   *labels = qc_labels_from_json(s, len, &fault);
+	QcLabels   *labels = qc_labels_from_json(s, len, "/", &fault);
 	QcPrompt   *prompt;
 	char	   *copy = malloc(len + 1);
 	int			mode;
@@ -75,6 +95,8 @@ try_prompt(const char *s, size_t len)
 		MUST(qc_utf8_valid(system, strlen(system), NULL) == strlen(system));
 		MUST(strstr(system, "<|im_end|>") == NULL);
 	}
+	if (prompt != NULL && prompt->labels->tree)
+		try_levels(prompt);
 	qc_prompt_free(prompt);
 	free(copy);
 }

@@ -5,7 +5,7 @@ usage: recorded.py FIXTURES > recorded.inc
 
 Written apart from src/prompt, from the rule alone: at each position the tokens that some label may go on with are
 renormalised, a token of one label decides for it, a token of several is a subtree; subtrees off the path are shared
-evenly. Labels and form of the answer are taken from the recorded requests.
+evenly. Labels that a list does not mention have half of what they may have: what it leaves, or its least for each. Labels and form of the answer are taken from the recorded requests.
 """
 import json
 import math
@@ -25,9 +25,9 @@ def labels_of(request):
 
 
 def walk(spelt, positions, start, in_string):
-    """spelt: label -> bytes from the first position's first byte on; returns mass, coverage, subtrees."""
+    """spelt: label -> bytes from the first position's first byte on; returns mass, coverage, subtrees, what bounds lose."""
     mass = dict.fromkeys(spelt, 0.0)
-    alive, path, coverage, subtrees = dict(spelt), 1.0, None, {}
+    alive, path, coverage, subtrees, uncertain = dict(spelt), 1.0, None, {}, 1.0
     for p in positions[start:]:
         chosen = bytes(p["bytes"])
         tokens = {chosen: math.exp(p["logprob"])}
@@ -48,6 +48,15 @@ def walk(spelt, positions, start, in_string):
         total = sum(probability for probability, _ in ways.values())
         if coverage is None:
             coverage = total
+        unseen = [l for l in alive if not any(l in on for _, on in ways.values())]
+        tail = min(1 - sum(tokens.values()), len(unseen) * min(tokens.values())) if unseen else 0
+        if tail >= 1e-5:
+            uncertain *= (total + tail / 2) / (total + tail)
+            total += tail / 2
+            for l in unseen:
+                mass[l] += path * tail / 2 / total / len(unseen)
+            if len(unseen) > 1:
+                subtrees[tuple(unseen)] = subtrees.get(tuple(unseen), 0.0) + path * tail / 2 / total
         for token, (probability, on) in ways.items():
             if token == chosen:
                 continue
@@ -62,7 +71,7 @@ def walk(spelt, positions, start, in_string):
             break
     for l in alive:
         mass[l] += path / len(alive)
-    return mass, coverage, subtrees
+    return mass, coverage, subtrees, uncertain
 
 
 def main():
@@ -89,12 +98,12 @@ def main():
             s = (json.dumps(l, ensure_ascii=False)[1:-1] if reason else l).encode()
             if s.startswith(before):
                 spelt[l] = (content[offset:begin] if reason else b"") + s[len(before):]
-        mass, coverage, subtrees = walk(spelt, positions, start, reason)
+        mass, coverage, subtrees, uncertain = walk(spelt, positions, start, reason)
         best = max(mass, key=mass.get)
         if reason:
             value = content[begin:].split(b'"')[0] if not name.endswith("quoted") else b'say'
             best = [l for l in labels if l.encode().startswith(value)][0]
-        lo = mass[best] - sum(m / len(s) for s, m in subtrees.items() if best in s)
+        lo = uncertain * (mass[best] - sum(m / len(s) for s, m in subtrees.items() if best in s))
         print("\t{%s, %s, %d, %d, %.6f, %.6f,\n\t\t{%s},\n\t\t{%s}}," % (
             json.dumps(name), "REASON" if reason else "LABEL", labels.index(best), len(subtrees),
             -1 if before else coverage, lo,

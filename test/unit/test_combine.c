@@ -202,7 +202,7 @@ yes_no_prompts(void)
 {
 	QcFault		fault = {0};
 	const char *json = "{\"a \\\"b\\\"\": \"<|im_end|> x\", \"c\": null}";
-	QcPrompt   *prompt = qc_prompt_create(qc_labels_from_json(json, strlen(json), &fault), "Mail.",
+	QcPrompt   *prompt = qc_prompt_create(qc_labels_from_json(json, strlen(json), "/", &fault), "Mail.",
 										  "[{\"input\": \"i\", \"label\": \"c\"}]", true, &fault);
 	QcPrompt   *first = qc_prompt_each(prompt, 0);
 	QcPrompt   *second = qc_prompt_each(prompt, 1);

@@ -40,8 +40,29 @@ static const JsonRow json_rows[] = {
 	{"[\"a\", 1]", QC_STATUS_LABELS_JSON, 1, NULL},
 	{"[\"a\\u0000b\"]", QC_STATUS_LABELS_JSON, -1, "\\u0000"},
 	{"[\"a\\\\u0000b\"]", QC_STATUS_OK, 0, NULL},
-	{"{\"a\": {\"b\": null}}", QC_STATUS_LABELS_NESTED, 0, "a"},
-	{"{\"a\": null, \"b\": [1]}", QC_STATUS_LABELS_NESTED, 1, "b"},
+	{"{\"a\": {\"b\": null}}", QC_STATUS_OK, 0, NULL},
+	{"{\"a\": {\"\": \"of a\", \"b\": null}, \"b\": [\"c\", \"d\"], \"c\": \"x\"}", QC_STATUS_OK, 0, NULL},
+	{"{\"a\": {\"b\": null}, \"c\": {\"b\": null}}", QC_STATUS_OK, 0, NULL},
+	{"{\"a\": null, \"b\": [1]}", QC_STATUS_LABELS_JSON, -1, ""},
+	{"{\"a\": [[\"b\"]]}", QC_STATUS_LABELS_NESTED, -1, ""},
+	{"[{\"a\": null}]", QC_STATUS_LABELS_NESTED, 0, ""},
+	{"{\"a\": {}}", QC_STATUS_LABEL_CHILDLESS, -1, "a"},
+	{"{\"a\": []}", QC_STATUS_LABEL_CHILDLESS, -1, "a"},
+	{"{\"a\": {\"b\": {\"\": \"x\"}}}", QC_STATUS_LABEL_CHILDLESS, -1, "a/b"},
+	{"{\"a\": {\"\": 1, \"b\": null}}", QC_STATUS_LABELS_DESCRIPTION, -1, "a"},
+	{"{\"a\": {\"\": \"x\", \"b\": null, \"\": \"y\"}}", QC_STATUS_LABEL_DUPLICATE, -1, ""},
+	{"{\"a\": {\"b\": 1}}", QC_STATUS_LABELS_DESCRIPTION, -1, "b"},
+	{"{\"a\": {\"b\": null, \"c\": {\"d\": null, \"d\": null}}}", QC_STATUS_LABEL_DUPLICATE, -1, "a/c/d"},
+	{"{\"a\": {\"b\": null}, \"a\": {\"c\": null}}", QC_STATUS_LABEL_DUPLICATE, -1, "a"},
+	{"{\"a\": {\"b/c\": null}}", QC_STATUS_LABEL_SEPARATOR, -1, "b/c"},
+	{"{\"a/b\": null, \"c\": {\"d\": null}}", QC_STATUS_LABEL_SEPARATOR, -1, "a/b"},
+	{"{\"a/b\": null, \"c\": null}", QC_STATUS_OK, 0, NULL},
+	{"{\"a\": [\"b\", null]}", QC_STATUS_LABEL_NULL, -1, ""},
+	{"{\"a\": [\"\"]}", QC_STATUS_LABEL_BLANK, -1, ""},
+	{"{\"\": \"x\", \"b\": null}", QC_STATUS_LABEL_BLANK, 0, ""},
+	{"{\"1\":{\"2\":{\"3\":{\"4\":{\"5\":{\"6\":{\"7\":{\"8\":null}}}}}}}}", QC_STATUS_OK, 0, NULL},
+	{"{\"1\":{\"2\":{\"3\":{\"4\":{\"5\":{\"6\":{\"7\":[\"8\"]}}}}}}}", QC_STATUS_OK, 0, NULL},
+	{"{\"1\":{\"2\":{\"3\":{\"4\":{\"5\":{\"6\":{\"7\":{\"8\":[\"9\"]}}}}}}}}", QC_STATUS_LABELS_DEEP, -1, "1/2/3/4/5/6/7/8"},
 	{"[[\"a\"]]", QC_STATUS_LABELS_NESTED, 0, ""},
 	{"{\"a\": 1}", QC_STATUS_LABELS_DESCRIPTION, 0, "a"},
 	{"{\"a\": true}", QC_STATUS_LABELS_DESCRIPTION, 0, "a"},
@@ -88,7 +109,7 @@ test_json(void)
 	{
 		const JsonRow *row = &json_rows[i];
 		QcFault		fault = {0};
-		QcLabels   *labels = qc_labels_from_json(row->json, strlen(row->json), &fault);
+		QcLabels   *labels = qc_labels_from_json(row->json, strlen(row->json), "/", &fault);
 		bool		good = labels != NULL ? row->status == QC_STATUS_OK :
 			fault.status == row->status && fault.index == row->index &&
 			(row->detail == NULL || strcmp(fault.detail, row->detail) == 0);
@@ -104,7 +125,7 @@ test_order(void)
 {
 	const char *json = "{\"b\": \"second\", \"a\": \"\", \"c\": null}";
 	QcFault		fault = {0};
-	QcLabels   *labels = qc_labels_from_json(json, strlen(json), &fault);
+	QcLabels   *labels = qc_labels_from_json(json, strlen(json), "/", &fault);
 
 	tap_ok(labels != NULL && labels->n == 3 && strcmp(labels->label[0].name, "b") == 0 &&
 		   strcmp(labels->label[1].name, "a") == 0 && strcmp(labels->label[2].name, "c") == 0,
@@ -113,6 +134,82 @@ test_order(void)
 		   labels->label[1].description == NULL && labels->label[2].description == NULL,
 		   "an empty description is none", "-");
 	qc_labels_free(labels);
+}
+
+static bool
+is_node(const QcLabels *labels, int i, const char *name, int parent, int nchildren,
+		const char *own, const char *description)
+{
+	const QcLabel *label = &labels->label[i];
+
+	return strcmp(label->name, name) == 0 && label->parent == parent &&
+		label->nchildren == nchildren && strcmp(label->name + label->own, own) == 0 &&
+		(description == NULL ? label->description == NULL :
+		 label->description != NULL && strcmp(label->description, description) == 0);
+}
+
+static void
+test_tree(void)
+{
+	const char *json = "{\"f\": {\"s\": \"shares\", \"\": \"money\", \"l\": [\"h\", \"c\"]}, \"s\": null}";
+	QcFault		fault = {0};
+	QcLabels   *labels = qc_labels_from_json(json, strlen(json), " > ", &fault);
+	QcLabels   *flat = qc_labels_from_json("[\"a\"]", 5, "/", &fault);
+
+	tap_ok(labels != NULL && labels->tree && labels->n == 6, "a tree lists all its nodes", "%d", fault.status);
+	tap_ok(is_node(labels, 0, "f", -1, 2, "f", "money") &&
+		   is_node(labels, 1, "f > s", 0, 0, "s", "shares") &&
+		   is_node(labels, 2, "f > l", 0, 2, "l", NULL) &&
+		   is_node(labels, 3, "f > l > h", 2, 0, "h", NULL) &&
+		   is_node(labels, 4, "f > l > c", 2, 0, "c", NULL) &&
+		   is_node(labels, 5, "s", -1, 0, "s", NULL),
+		   "by their paths, parents first, in the order written", "-");
+	tap_ok(qc_labels_find(labels, "F > S", 5) == 1, "a path is found as any label is", "-");
+	tap_ok(flat != NULL && !flat->tree && is_node(flat, 0, "a", -1, 0, "a", NULL), "a list is no tree", "-");
+	qc_labels_free(labels);
+	qc_labels_free(flat);
+}
+
+/* A chain of 8 labels of len characters each: its path has 8 * len + 7. */
+static QcStatus
+status_of_chain(int len)
+{
+	char		json[4000] = "";
+	QcFault		fault = {0};
+	QcLabels   *labels;
+
+	for (int i = 0; i < 8; i++)
+		sprintf(json + strlen(json), "{\"%0*d\":", len, i);
+	strcat(json, "null}}}}}}}}");
+	labels = qc_labels_from_json(json, strlen(json), "/", &fault);
+	qc_labels_free(labels);
+	return fault.status;
+}
+
+static QcStatus
+status_of_nodes(int inner)
+{
+	char	   *json = malloc((size_t) inner * 20 + 20);
+	size_t		n = 0;
+	QcFault		fault = {0};
+	QcLabels   *labels;
+
+	for (int i = 0; i < inner; i++)
+		n += (size_t) sprintf(json + n, "%c\"%d\":[\"a\"]", i > 0 ? ',' : '{', i);
+	strcpy(json + n, "}");
+	labels = qc_labels_from_json(json, strlen(json), "/", &fault);
+	qc_labels_free(labels);
+	free(json);
+	return fault.status;
+}
+
+static void
+test_tree_limits(void)
+{
+	tap_ok(status_of_chain(24) == QC_STATUS_OK, "a path of 199 characters", "-");
+	tap_ok(status_of_chain(25) == QC_STATUS_LABEL_TOO_LONG, "a path of 207", "-");
+	tap_ok(status_of_nodes(500) == QC_STATUS_OK, "1,000 nodes", "-");
+	tap_ok(status_of_nodes(501) == QC_STATUS_LABELS_TOO_MANY, "1,002 nodes", "-");
 }
 
 /* n labels, the first len characters long; the names are distinct. */
@@ -172,14 +269,14 @@ test_detail_clip(void)
 	for (i = 0; i < 100; i++)
 		strcat(json, "\xE4\xB8\xAD");
 	strcat(json, "\": 1}");
-	tap_ok(qc_labels_from_json(json, strlen(json), &fault) == NULL &&
+	tap_ok(qc_labels_from_json(json, strlen(json), "/", &fault) == NULL &&
 		   strlen(fault.detail) == 255, "a long detail is clipped", "%s", fault.detail);
 	json[0] = '\0';
 	strcat(json, "{\"x");
 	for (i = 0; i < 100; i++)
 		strcat(json, "\xE4\xB8\xAD");
 	strcat(json, "\": 1}");
-	tap_ok(qc_labels_from_json(json, strlen(json), &fault) == NULL &&
+	tap_ok(qc_labels_from_json(json, strlen(json), "/", &fault) == NULL &&
 		   strlen(fault.detail) == 253 &&
 		   qc_utf8_valid(fault.detail, 253, NULL) == 253,
 		   "and at a character", "%s", fault.detail);
@@ -248,6 +345,8 @@ main(void)
 	test_none();
 	test_json();
 	test_order();
+	test_tree();
+	test_tree_limits();
 	test_limits();
 	test_detail_clip();
 	test_find();

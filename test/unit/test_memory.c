@@ -15,6 +15,7 @@
 
 #include "prompt/clean.h"
 #include "prompt/answer.h"
+#include "prompt/joint.h"
 
 #include "replies.h"
 #include "tap.h"
@@ -74,7 +75,7 @@ static bool
 make_prompt(void)
 {
 	QcFault		fault = {0};
-	QcLabels   *labels = qc_labels_from_json(labels_json, strlen(labels_json), &fault);
+	QcLabels   *labels = qc_labels_from_json(labels_json, strlen(labels_json), "/", &fault);
 	QcPrompt   *prompt;
 	char	   *message;
 	bool		cut;
@@ -92,6 +93,51 @@ make_prompt(void)
 	free(message);
 	qc_prompt_free(prompt);
 	return good;
+}
+
+static const char *const tree_json = "{\"a\": {\"\": \"x\", \"b\": null, \"c\": [\"d\"]}, \"e\": \"f\"}";
+static const char *const tree_examples = "[{\"input\": \"i\", \"label\": \"a/c/d\", \"reason\": \"r\"}]";
+
+/* A tree, its levels and a verdict of two of them. */
+static bool
+make_tree(void)
+{
+	QcFault		fault = {0};
+	QcLabels   *labels = qc_labels_from_json(tree_json, strlen(tree_json), "/", &fault);
+	QcPrompt   *prompt = labels ? qc_prompt_create(labels, "some", tree_examples, false, &fault) : NULL;
+	double		p[] = {.6, .4};
+	QcVerdict	one = {.label = 1, .nlabels = 2, .confidence = .4, .posterior = p};
+	QcVerdict	out = {0};
+	QcOpened	opened[1] = {{QC_ROOT, NULL, &one}};
+	bool		good;
+
+	if (prompt == NULL)
+		return false;
+	good = qc_prompt_level(prompt, 0) != NULL && qc_prompt_level(prompt, 2) != NULL;
+	opened[0].level = qc_prompt_level(prompt, QC_ROOT);
+	good = good && opened[0].level != NULL && qc_joint_next(prompt, opened, 1) == 0;
+	if (good && qc_joint_verdict(prompt, opened, 1, &out))
+		lied |= out.label != 4 || fabs(out.confidence - .4) > 1e-12;
+	else
+		good = false;
+	qc_verdict_free(&out);
+	qc_prompt_free(prompt);
+	return good;
+}
+
+static void
+test_tree(void)
+{
+	long		n = 0;
+	bool		good;
+
+	do
+	{
+		fail_at = ++n;
+		good = make_tree();
+	} while (fail_at == 0 && n < 10000);
+	fail_at = 0;
+	tap_ok(good && !lied && n > 20, "a tree", "%ld, lied %d", n, lied);
 }
 
 /* A reply and its verdict; a failure may cost the number, never make one. */
@@ -148,7 +194,7 @@ test_reply(const char *name, QcMode mode, const char *content, const Pos *pos, i
 {
 	static Out	out;
 	QcFault		fault;
-	QcLabels   *labels = qc_labels_from_json(labels_json, strlen(labels_json), &fault);
+	QcLabels   *labels = qc_labels_from_json(labels_json, strlen(labels_json), "/", &fault);
 	QcAsked		asked = {labels, mode, false, NULL, 0};
 	long		n = 0;
 	bool		good;
@@ -203,6 +249,7 @@ main(void)
 	cJSON_InitHooks(&hooks);
 	test_prompt();
 	test_clean();
+	test_tree();
 	test_reply("a label", QC_MODE_LABEL, "card", label_pos, 2, 0, .5 / .8);
 	test_reply("an object", QC_MODE_REASON, "{\"label\":\"top_a\",\"reason\":\"it is\"}", object_pos, 5, 1, .42);
 	return tap_end();

@@ -97,7 +97,7 @@ make_labels(const char *json)
 {
 	QcFault		fault = {0};
 
-	return qc_labels_from_json(json, strlen(json), &fault);
+	return qc_labels_from_json(json, strlen(json), "/", &fault);
 }
 
 static void

@@ -268,7 +268,20 @@ static const Row rows[] = {
 	{.name = "a label that is in no list",
 		.label = {"one", "two", "three"}, .content = "one",
 		.pos = {{{"one", .5}, {"two", .3}, {"x", .1}}, {{END, 1}}},
-		.source = RENORM, .found = 0, .posterior = {5 / 8., 3 / 8., 0}, .coverage = .8},
+		.source = RENORM, .found = 0, .posterior = {.5 / .85, .3 / .85, .05 / .85}, .coverage = .8,
+		.lo = .5 / .9, .hi = .5 / .8},
+
+	{.name = "several that are in no list have at most what the least in it has",
+		.label = {"one", "two", "three", "four"}, .content = "one",
+		.pos = {{{"one", .5}, {"two", .2}, {"x", .05}}, {{END, 1}}},
+		.source = RENORM, .found = 0, .posterior = {.5 / .75, .2 / .75, .025 / .75, .025 / .75}, .coverage = .7,
+		.lo = .5 / .8, .hi = .5 / .7, .nsubtrees = 1},
+
+	{.name = "the chosen one's probability alone, before a grammar",
+		.label = {"one", "two"}, .content = "one",
+		.pos = {{{"one", .6}, {"x", .3}}, {{END, 1}}},
+		.source = RENORM, .found = 0, .posterior = {.6 / .65, .05 / .65}, .coverage = .6,
+		.lo = .6 / .7, .hi = 1},
 
 	{.name = "the grammar forced what the model did not want",
 		.label = {"one", "two"}, .content = "one",
