@@ -24,6 +24,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PROGRAM = HERE.parent.parent / "tmp_check/figures/figures"
 MODEL = "small"
 DRAWS = 2000
+LEAST = 20  # rows of a figure
 VOTES = 5
 VOTED, DRAWN, SPOKEN = f"{VOTES} votes", f"{VOTES} votes, drawn", "its own word"
 WAYS = ("probability", "geometric mean", VOTED, DRAWN, SPOKEN)
@@ -114,7 +115,7 @@ def own_label(way, row):
 def number_of(way, row, label):
     """How sure the way is of the label, which need not be its own."""
     labels = len(row["scores"])
-    sure = row["sure"] / 100
+    sure = row.get("sure", 0) / 100
     return {"probability": lambda: row["scores"][label],
             "geometric mean": lambda: row["geometric_mean"] if row["written"] == label else 1 - row["geometric_mean"],
             VOTED: lambda: vote_share(row["votes"], label, labels), DRAWN: lambda: vote_share(row["drawn"], label, labels),
@@ -122,20 +123,20 @@ def number_of(way, row, label):
 
 
 def joined(name):
-    """What was recorded in all ways, and votes drawn from the probabilities: what votes would be, were they asked for."""
-    ways = [recorded(name, way) for way in ("scores", "words", "votes")]
+    """What was recorded in all ways, but for one of a handful of rows, and votes drawn from the probabilities."""
+    ways = [way for way in (recorded(name, way) for way in ("scores", "words", "votes")) if len(way) >= LEAST]
     source = random.Random(7)
     for number, row in ways[0].items():
-        if all(number in way for way in ways):
+        if len(ways) > 1 and all(number in way for way in ways):
             row = {key: value for way in ways for key, value in way[number].items()}
             row["drawn"] = source.choices(sorted(row["scores"]), [row["scores"][label] for label in sorted(row["scores"])], k=VOTES)
             yield row
 
 
 def told(rows, label_of):
-    """By way: (number, right) of each row's label; votes only if each row has some."""
-    voted = all("votes" in row for row in rows)
-    ways = collections.OrderedDict((way, []) for way in WAYS if way != VOTED or voted)
+    """By way: (number, right) of each row's label; a way only if each row has it."""
+    needed = {"geometric mean": "written", VOTED: "votes", SPOKEN: "said"}
+    ways = collections.OrderedDict((way, []) for way in WAYS if all(needed.get(way, "row") in row for row in rows))
     for row in rows:
         for way in ways:
             label = label_of(way, row)
@@ -192,10 +193,10 @@ def print_ways(ways):
 def confidence(names):
     for name in names:
         rows = list(joined(name))
-        if len(rows) < 20:
+        if len(rows) < LEAST:
             print(f"{name}: only {len(rows)} rows were recorded in all ways\n")
             continue
-        spoken = [row for row in rows if row["said"] is not None and row["sure"] is not None]
+        spoken = [row for row in rows if row.get("said", "") is not None and row.get("sure", 0) is not None]
         print(f"{name}: {len(spoken)} rows, {len(sets.LABELS[name])} labels; {len(rows) - len(spoken)} more are left out, "
               "of which it said no label of the list or no number\n")
         rows = spoken
