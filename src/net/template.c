@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A statement may use two servers, or labels with and without a reason. */
-#define QC_KEPT_TEMPLATES	4
+/* A statement may use two servers, or labels with and without a reason, or in four orders. */
+#define QC_KEPT_TEMPLATES	8
 
 /* Stands for the text; a body in which it stands twice is not kept. */
 #define QC_MARK				"@qwen_classify:the-text-of-the-row@"
