@@ -1,6 +1,7 @@
 # A real model's replies, recorded once (test/figures/replay) and given again by
 # the mock: what the extension reads out of them in a query, in the background
-# and against a gold set is what it read when the model itself answered.
+# and against a gold set is what is written down in expected.jsonl.  Where they are to
+# be read in another way, test/figures/replay --read-again writes it anew.
 use strict;
 use warnings;
 use Encode ();
