@@ -354,6 +354,8 @@ CREATE TABLE qwen.task (
 	tree text NOT NULL DEFAULT 'levels' CHECK (tree IN ('levels', 'flat')),
 	separator text NOT NULL DEFAULT '/',	-- of paths in a tree
 	min_confidence float8 NOT NULL DEFAULT 0,	-- that a label of a tree needs
+	example_choice text NOT NULL DEFAULT 'static' CHECK (example_choice IN ('static', 'similar')),
+	example_k integer NOT NULL DEFAULT 6,	-- that are chosen for a text, where they are
 	seed bigint NOT NULL DEFAULT (pg_catalog.random() * 9e18)::bigint,	-- of the audits' draw; secret
 	paused boolean NOT NULL DEFAULT false,
 	state_since timestamptz NOT NULL DEFAULT now(),
@@ -457,6 +459,18 @@ CREATE TABLE qwen.annotation (
 	text_hash bigint NOT NULL,
 	at timestamptz NOT NULL DEFAULT now(),
 	PRIMARY KEY (task, k, kx)
+);
+
+-- The examples that a task chooses from, frozen until the next adoption.
+CREATE TABLE qwen.example (
+	task integer NOT NULL,
+	nr integer NOT NULL,
+	k bigint NOT NULL,
+	kx text NOT NULL DEFAULT '',
+	input text NOT NULL,			-- of a long one head and tail
+	label text NOT NULL,			-- a person's
+	corrected boolean NOT NULL,		-- the machine had another
+	PRIMARY KEY (task, nr)
 );
 
 CREATE TABLE qwen.tally (
@@ -600,6 +614,7 @@ SELECT pg_extension_config_dump('qwen.dead', '');
 SELECT pg_extension_config_dump('qwen.backfill_state', '');
 SELECT pg_extension_config_dump('qwen.result', '');
 SELECT pg_extension_config_dump('qwen.annotation', '');
+SELECT pg_extension_config_dump('qwen.example', '');
 SELECT pg_extension_config_dump('qwen.tally', '');
 SELECT pg_extension_config_dump('qwen.usage', '');
 SELECT pg_extension_config_dump('qwen.review_row', '');
@@ -724,7 +739,8 @@ CREATE FUNCTION qwen.alter_task(
 	orders integer DEFAULT NULL,
 	tree text DEFAULT NULL,
 	separator text DEFAULT NULL,
-	min_confidence float8 DEFAULT NULL)
+	min_confidence float8 DEFAULT NULL,
+	example_choice text DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -747,7 +763,8 @@ CREATE FUNCTION qwen.alter_task(
 	orders integer DEFAULT NULL,
 	tree text DEFAULT NULL,
 	separator text DEFAULT NULL,
-	min_confidence float8 DEFAULT NULL)
+	min_confidence float8 DEFAULT NULL,
+	example_choice text DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -770,7 +787,8 @@ CREATE FUNCTION qwen.alter_task(
 	orders integer DEFAULT NULL,
 	tree text DEFAULT NULL,
 	separator text DEFAULT NULL,
-	min_confidence float8 DEFAULT NULL)
+	min_confidence float8 DEFAULT NULL,
+	example_choice text DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -786,11 +804,11 @@ COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, an
 'makes a task: what to ask about a text, under a name';
 COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer, text, text, float8) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8, text) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8) IS
+COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8, text) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8, text) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
 COMMENT ON FUNCTION qwen.drop_task(text) IS
 'drops a task with all that is known of its rows; their labels stay';
@@ -1192,6 +1210,26 @@ COMMENT ON FUNCTION qwen.recalibrate(text) IS
 'asks the worker to write calibrated confidences into the rows that are there, without a request';
 COMMENT ON PROCEDURE qwen.recalibrate_now(text) IS
 'does it in this session, where there is no worker';
+
+-- ==== trust: examples ====
+
+-- The task as it is and the task with examples out of people's corrections, asked about
+-- the same rows; adopt => true makes a version of it if it is the better one.
+CREATE FUNCTION qwen.try_examples(
+	task text,
+	choice text DEFAULT 'similar',	-- for each text; or 'static'
+	k integer DEFAULT NULL,			-- 6 similar ones, 4 static ones
+	max_rows integer DEFAULT 500,
+	adopt boolean DEFAULT false,
+	OUT item text,
+	OUT value text,
+	OUT note text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'qwen_classify_try_examples'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 ROWS 12;
+
+COMMENT ON FUNCTION qwen.try_examples(text, text, integer, integer, boolean) IS
+'would examples out of people''s corrections help? asks about rows that people labelled, with and without; adopt => true takes them on if so';
 
 -- ==== trust: certificate, drift ====
 

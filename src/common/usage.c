@@ -27,6 +27,8 @@ static QcUsageTable *usage = NULL;	/* in shared memory */
 #define OWN_PLACES	16
 static QcUsagePlace own[OWN_PLACES];
 
+QcUsageCounts qc_usage_own;
+
 Size
 qc_usage_size(void)
 {
@@ -113,22 +115,29 @@ place_of(Oid serverid, Oid userid)
 	return place;
 }
 
+static void
+add_counts(QcUsageCounts *to, const QcUsageCounts *counts)
+{
+	to->requests += counts->requests;
+	to->prompt_tokens += counts->prompt_tokens;
+	to->cached_tokens += counts->cached_tokens;
+	to->output_tokens += counts->output_tokens;
+	to->errors += counts->errors;
+	to->latency += counts->latency;
+	for (int i = 0; i < QC_N_FAIL_KINDS; i++)
+		to->by_class[i] += counts->by_class[i];
+}
+
 void
 qc_usage_add(Oid serverid, Oid userid, const QcUsageCounts *counts)
 {
 	QcUsagePlace *place = place_of(serverid, userid);
 
+	add_counts(&qc_usage_own, counts);
 	if (place == NULL)
 		return;
 	SpinLockAcquire(&place->mutex);
-	place->total.requests += counts->requests;
-	place->total.prompt_tokens += counts->prompt_tokens;
-	place->total.cached_tokens += counts->cached_tokens;
-	place->total.output_tokens += counts->output_tokens;
-	place->total.errors += counts->errors;
-	place->total.latency += counts->latency;
-	for (int i = 0; i < QC_N_FAIL_KINDS; i++)
-		place->total.by_class[i] += counts->by_class[i];
+	add_counts(&place->total, counts);
 	SpinLockRelease(&place->mutex);
 }
 

@@ -48,6 +48,9 @@ extern void qc_usage_attach(void *at, bool fresh);
 /* Add; no throw. */
 extern void qc_usage_add(Oid serverid, Oid userid, const QcUsageCounts *counts);
 
+/* What this process asked, in all. */
+extern QcUsageCounts qc_usage_own;
+
 /* Copies of this database's places, at most max. */
 extern int	qc_usage_read(QcUsagePlace *out, int max);
 

@@ -99,8 +99,9 @@ add_message(QcBody *body, cJSON *messages, const char *role, const char *content
 }
 
 /*
- * The system message is first and the same for all rows, the row's text last:
- * servers keep what they computed for a common start of their prompts.
+ * The system message is first and the same for all rows, then the examples that
+ * are chosen for this one, the row's text last: servers keep what they computed
+ * for a common start of their prompts.
  */
 void
 qc_body_chat(QcBody *body)
@@ -118,6 +119,11 @@ qc_body_chat(QcBody *body)
 	if (messages)
 	{
 		add_message(body, messages, "system", spec->system);
+		for (int i = 0; i < spec->nturns; i++)
+		{
+			add_message(body, messages, "user", spec->turn[i].user);
+			add_message(body, messages, "assistant", spec->turn[i].answer);
+		}
 		add_message(body, messages, "user", spec->user);
 	}
 	qc_body_bool(body, body->root, "stream", false);

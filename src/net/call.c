@@ -124,6 +124,7 @@ qc_call_create(MemoryContext parent, const QcCallSpec *spec)
 	memcpy(call->text, spec->text, spec->len);
 	call->text[spec->len] = '\0';
 	call->len = spec->len;
+	qc_pool_choose(call->prompt, call->text, call->len, &call->chosen);
 	return call;
 }
 
@@ -222,6 +223,7 @@ qc_call_preview(const QcCallSpec *spec)
 {
 	QcEndpoint *endpoint = spec->endpoint;
 	QcShape		shape = {0};
+	QcChosen	chosen;
 	const char *system;
 	char	   *body = NULL;
 
@@ -235,7 +237,9 @@ qc_call_preview(const QcCallSpec *spec)
 	system = qc_prompt_system(spec->prompt, shape.asked.mode, false);
 	if (system != NULL)
 	{
-		shape.max_chars = qc_shape_max_chars(endpoint, &shape.facts, system, spec->with_reason,
+		qc_pool_choose(spec->prompt, spec->text, spec->len, &chosen);
+		qc_shape_take(&shape, spec->prompt, &chosen);
+		shape.max_chars = qc_shape_max_chars(&shape, endpoint, spec->prompt, system, spec->with_reason,
 											 spec->text, spec->len);
 		body = qc_shape_body(&shape, endpoint, spec->prompt, qc_endpoint_model(endpoint),
 							 spec->text, spec->len);

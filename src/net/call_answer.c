@@ -130,11 +130,18 @@ qc_call_less(const QcCall *call, long limit_tokens, long prompt_tokens)
 
 /*
  * Too long, as the server says or as Ollama's count shows.  The next request
- * has less of the text; the system message is never cut.
+ * goes without chosen examples, the one after it has less of the text; the system
+ * message is never cut.
  */
 static void
 qc_call_cut(QcCall *call, size_t chars, int replica)
 {
+	if (call->chosen.n > 0)
+	{
+		call->chosen.n = 0;
+		qc_call_proceed(call);
+		return;
+	}
 	if (call->cuts++ >= QC_MOST_CUTS || chars == 0)
 	{
 		qc_call_describe(call, QC_FAIL_TOO_LONG, replica);

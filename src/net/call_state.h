@@ -57,6 +57,7 @@ struct QcCall
 	QcBudget   *budget;
 	char	   *text;
 	size_t		len;
+	QcChosen	chosen;			/* examples for this text */
 	bool		with_reason;
 	int			draw;
 	bool		background;		/* budget->patient */

@@ -327,6 +327,7 @@ qc_call_shape(QcCall *call)
 		shape->asked.nsubset = call->verdict.subtree[call->refining].n;
 	}
 	shape->max_chars = call->max_chars;
+	qc_shape_take(shape, call->prompt, &call->chosen);
 }
 
 /* malloc'ed, for qc_http_start, which takes it over whatever happens. */
@@ -340,7 +341,7 @@ qc_call_body(QcCall *call)
 	if (system != NULL)
 	{
 		if (shape->max_chars == 0)
-			shape->max_chars = qc_shape_max_chars(call->endpoint, &shape->facts, system,
+			shape->max_chars = qc_shape_max_chars(shape, call->endpoint, call->prompt, system,
 												  call->with_reason, call->text, call->len);
 		body = qc_shape_body(shape, call->endpoint, call->prompt,
 							 qc_endpoint_model(call->endpoint), call->text, call->len);

@@ -17,12 +17,21 @@
 #include "common/facts.h"
 #include "prompt/answer.h"
 
+/* An example as two turns of the chat. */
+typedef struct QcTurn
+{
+	const char *user;
+	const char *answer;
+} QcTurn;
+
 /* All that shapes one request body. */
 typedef struct QcBodySpec
 {
 	const char *model;			/* NULL: leave the field out */
 	const char *system;
 	const char *user;
+	const QcTurn *turn;			/* between the two */
+	int			nturns;
 	const QcAsked *asked;		/* labels, mode, codes, subset: the constraint */
 	double		temperature;
 	int			seed;			/* of a draw; 0: leave the field out */

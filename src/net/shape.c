@@ -23,6 +23,9 @@
 /* A body's fields beside the two messages. */
 #define QC_BODY_ROOM		2048
 
+/* An example's answer, and the marks of its two turns. */
+#define QC_TURN_TOKENS		24
+
 /* Unknown counts as yes: the first answer tells. */
 bool
 qc_shape_gives_logprobs(const QcFacts *facts)
@@ -46,14 +49,51 @@ qc_shape_asks_logprobs(const QcShape *shape)
 		&& qc_shape_gives_logprobs(&shape->facts);
 }
 
+static double
+qc_shape_turn_tokens(const QcPrompt *prompt, const QcChosen *chosen)
+{
+	double		tokens = 0;
+
+	for (int i = 0; i < chosen->n; i++)
+	{
+		const char *user = qc_pool_user(prompt, chosen->pick[i]);
+
+		tokens += qc_cut_tokens(user, strlen(user)) + QC_TURN_TOKENS;
+	}
+	return tokens;
+}
+
+/* Half of the context at most; the least similar go first. */
+void
+qc_shape_take(QcShape *shape, const QcPrompt *prompt, const QcChosen *chosen)
+{
+	shape->chosen = *chosen;
+	while (shape->chosen.n > 0 && shape->facts.context_tokens > 0 &&
+		   qc_shape_turn_tokens(prompt, &shape->chosen) > shape->facts.context_tokens / 2.0)
+	{
+		shape->chosen.n--;
+		memmove(shape->chosen.pick, shape->chosen.pick + 1, sizeof(int) * shape->chosen.n);
+	}
+}
+
+/* What a context has for system message, text and answer; 0: not known. */
+static long
+qc_shape_context(const QcShape *shape, const QcPrompt *prompt, long context_tokens)
+{
+	long		left = context_tokens - (long) qc_shape_turn_tokens(prompt, &shape->chosen);
+
+	return context_tokens > 0 ? Max(left, 1) : 0;
+}
+
 /* A number in the option wins; 0 leaves it to an estimate of the context. */
 size_t
-qc_shape_max_chars(const QcEndpoint *endpoint, const QcFacts *facts, const char *system,
-				   bool with_reason, const char *text, size_t len)
+qc_shape_max_chars(const QcShape *shape, const QcEndpoint *endpoint, const QcPrompt *prompt,
+				   const char *system, bool with_reason, const char *text, size_t len)
 {
 	if (endpoint->max_input_chars > 0)
 		return endpoint->max_input_chars;
-	return qc_cut_to_context(text, len, system, facts->context_tokens,
+	return qc_cut_to_context(text, len, system,
+							 qc_shape_context(shape, prompt, shape->facts.context_tokens),
 							 with_reason ? endpoint->max_tokens : QC_LABEL_TOKENS);
 }
 
@@ -91,6 +131,47 @@ qc_shape_write(QcShape *shape, const QcBodySpec *spec)
 	return qc_buf_take(&body);
 }
 
+/* The chosen examples as turns; without memory for one it fails. */
+static bool
+qc_shape_turns(const QcShape *shape, QcPrompt *prompt, QcTurn *turn)
+{
+	for (int i = 0; i < shape->chosen.n; i++)
+	{
+		turn[i].user = qc_pool_user(prompt, shape->chosen.pick[i]);
+		turn[i].answer = qc_pool_answer(prompt, shape->chosen.pick[i], shape->asked.mode);
+		if (turn[i].answer == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* The plain API has no turns: there the examples end the system message. */
+static char *
+qc_shape_write_all(QcShape *shape, QcPrompt *prompt, QcBodySpec *spec)
+{
+	QcTurn		turn[QC_MOST_SHOTS];
+	char	   *system;
+	char	   *body;
+
+	if (shape->chosen.n == 0)
+		return qc_shape_write(shape, spec);
+	if (shape->facts.api == QC_API_INFERENCE)
+	{
+		system = qc_pool_lines(prompt, &shape->chosen, shape->asked.mode, spec->system);
+		if (system == NULL)
+			return NULL;
+		spec->system = system;
+		body = qc_shape_print(shape, spec);
+		free(system);
+		return body;
+	}
+	if (!qc_shape_turns(shape, prompt, turn))
+		return NULL;
+	spec->turn = turn;
+	spec->nturns = shape->chosen.n;
+	return qc_shape_print(shape, spec);
+}
+
 /*
  * The text is defused and cut here and nowhere else, so that every way to send
  * it (first try, strict, cut, follow-up, preview) treats it alike.
@@ -120,7 +201,7 @@ qc_shape_try(QcShape *shape, QcEndpoint *endpoint, QcPrompt *prompt,
 		spec.max_tokens = endpoint->max_tokens;
 		spec.facts = &shape->facts;
 		spec.extra_body = endpoint->extra_body;
-		body = qc_shape_write(shape, &spec);
+		body = qc_shape_write_all(shape, prompt, &spec);
 	}
 	if (shape->answer_tokens == 0)
 		shape->answer_tokens = QC_LABEL_TOKENS;
@@ -141,7 +222,8 @@ qc_shape_body(QcShape *shape, QcEndpoint *endpoint, QcPrompt *prompt,
 
 	if (body == NULL || shape->max_chars > 0 || shape->context_tokens == 0)
 		return body;
-	fits = qc_cut_to_context(text, len, shape->system, shape->context_tokens,
+	fits = qc_cut_to_context(text, len, shape->system,
+							 qc_shape_context(shape, prompt, shape->context_tokens),
 							 shape->answer_tokens);
 	if (fits == 0)
 		return body;

@@ -10,6 +10,7 @@
 
 #include "net/endpoint.h"
 #include "prompt/answer.h"
+#include "prompt/pool.h"
 
 typedef struct QcShape
 {
@@ -19,6 +20,7 @@ typedef struct QcShape
 	bool		strict;			/* the sentence of a second try */
 	int			draw;			/* as of QcCallSpec */
 	size_t		max_chars;		/* of the text; 0: all of it */
+	QcChosen	chosen;			/* examples that go along */
 
 	/* what it turned out to be */
 	const char *system;
@@ -37,12 +39,15 @@ extern QcMode qc_shape_mode(const QcFacts *facts, bool with_reason);
 /* Does a body of this shape ask for logprobs? */
 extern bool qc_shape_asks_logprobs(const QcShape *shape);
 
+/* Take the examples that were chosen, but for those that the context has no room for. */
+extern void qc_shape_take(QcShape *shape, const QcPrompt *prompt, const QcChosen *chosen);
+
 /*
  * How many characters of a text go into a first request, by the option
  * max_input_chars; 0: all.  NULL system is not allowed.
  */
-extern size_t qc_shape_max_chars(const QcEndpoint *endpoint, const QcFacts *facts,
-								 const char *system, bool with_reason,
+extern size_t qc_shape_max_chars(const QcShape *shape, const QcEndpoint *endpoint,
+								 const QcPrompt *prompt, const char *system, bool with_reason,
 								 const char *text, size_t len);
 
 /*

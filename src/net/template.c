@@ -203,7 +203,7 @@ qc_template_get(const QcBodySpec *spec)
 	QcKept	   *k;
 
 	/* Rare, or of no fixed shape: not worth a comparison. */
-	if (spec->extra_body != NULL || spec->asked->subset != NULL || spec->seed > 0)
+	if (spec->extra_body != NULL || spec->asked->subset != NULL || spec->seed > 0 || spec->nturns > 0)
 		return NULL;
 
 	for (int i = 0; i < QC_KEPT_TEMPLATES; i++)

@@ -201,15 +201,21 @@ write_answer(QcBuf *buf, const QcExample *example, const char *label, QcMode mod
 }
 
 void
-qc_example_write(QcBuf *buf, const QcPrompt *prompt, const QcExample *example, QcMode mode)
+qc_example_answer(QcBuf *buf, const QcPrompt *prompt, const QcExample *example, QcMode mode)
 {
 	char		code[4];
 
-	qc_buf_adds(buf, "Text: ");
-	qc_buf_add_json(buf, example->input, strlen(example->input));
-	qc_buf_adds(buf, "\nAnswer: ");
 	write_answer(buf, example,
 				 prompt->codes ? qc_label_code(example->label, prompt->labels->n, code)
 				 : prompt->labels->label[example->label].name, mode);
+}
+
+void
+qc_example_write(QcBuf *buf, const QcPrompt *prompt, const QcExample *example, QcMode mode)
+{
+	qc_buf_adds(buf, "Text: ");
+	qc_buf_add_json(buf, example->input, strlen(example->input));
+	qc_buf_adds(buf, "\nAnswer: ");
+	qc_example_answer(buf, prompt, example, mode);
 	qc_buf_adds(buf, "\n");
 }

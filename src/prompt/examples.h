@@ -19,4 +19,8 @@ extern void qc_examples_free(QcPrompt *prompt);
 extern void qc_example_write(QcBuf *buf, const QcPrompt *prompt,
 							 const QcExample *example, QcMode mode);
 
+/* Add its answer alone. */
+extern void qc_example_answer(QcBuf *buf, const QcPrompt *prompt,
+							  const QcExample *example, QcMode mode);
+
 #endif							/* QC_PROMPT_EXAMPLES_H */

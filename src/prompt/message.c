@@ -19,6 +19,7 @@
 #include "prompt/examples.h"
 #include "prompt/fault.h"
 #include "prompt/level.h"
+#include "prompt/pool.h"
 #include "prompt/sibling.h"
 #include "prompt/text.h"
 
@@ -80,6 +81,7 @@ qc_prompt_free(QcPrompt *prompt)
 	}
 	qc_levels_free(prompt);
 	qc_examples_free(prompt);
+	qc_pool_free(prompt->pool);
 	qc_labels_free(prompt->labels);
 	free(prompt->within);
 	free(prompt->instructions);

@@ -31,6 +31,9 @@ typedef enum QcMode
 
 #define QC_N_MODES 4
 
+/* Examples of which some are chosen for each text: pool.h. */
+typedef struct QcPool QcPool;
+
 typedef struct QcExample
 {
 	char	   *input;
@@ -49,6 +52,7 @@ typedef struct QcPrompt
 	char	   *instructions;	/* or NULL */
 	QcExample  *example;
 	int			nexamples;
+	QcPool	   *pool;			/* NULL: none are chosen */
 	bool		codes;			/* answer by letter code (server option) */
 	QcHow		how;			/* zeroed by qc_prompt_create */
 	struct QcSiblings *siblings;	/* sibling.h; NULL: none yet */

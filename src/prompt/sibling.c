@@ -13,6 +13,7 @@
 
 #include "prompt/buf.h"
 #include "prompt/defuse.h"
+#include "prompt/pool.h"
 
 static struct QcSiblings *
 siblings_of(QcPrompt *prompt)
@@ -247,7 +248,8 @@ make_ordered(const QcPrompt *prompt, int order)
 
 	for (i = 0; place != NULL && i < labels->n; i++)
 		place[qc_order_at(labels, order, i)] = i;
-	if (sibling != NULL && !copy_examples(sibling, prompt, place))
+	if (sibling != NULL &&
+		!(copy_examples(sibling, prompt, place) && qc_pool_share(sibling, prompt, place)))
 	{
 		qc_prompt_free(sibling);
 		sibling = NULL;

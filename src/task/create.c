@@ -39,7 +39,8 @@ enum
 enum
 {
 	ARG_DRIFT_EVERY = ARG_RENAME, ARG_VOTES, ARG_ABSTAIN, ARG_MODE, ARG_ORDERS, ARG_TREE,
-	ARG_SEPARATOR, ARG_MIN_CONFIDENCE
+	ARG_SEPARATOR, ARG_MIN_CONFIDENCE,
+	ARG_EXAMPLE_CHOICE			/* of alter_task alone */
 };
 
 #define MAX_NAME	63			/* bytes: as an identifier's, for names in views and messages */
@@ -192,6 +193,32 @@ other_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
 	if (!PG_ARGISNULL(ARG_ORDERS + shift))
 		task->orders = PG_GETARG_INT32(ARG_ORDERS + shift);
 	tree_arguments(fcinfo, task, shift);
+}
+
+/*
+ * Examples that are chosen for each text can be given up here; to take them on
+ * is what the paired test is for.
+ */
+static void
+example_choice_argument(FunctionCallInfo fcinfo, QcTask *task)
+{
+	char	   *choice;
+
+	if (PG_ARGISNULL(ARG_EXAMPLE_CHOICE + 1))
+		return;
+	choice = text_to_cstring(PG_GETARG_TEXT_PP(ARG_EXAMPLE_CHOICE + 1));
+	if (strcmp(choice, "static") == 0)
+		task->shots = 0;
+	else if (strcmp(choice, "similar") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown choice of examples \"%s\"", choice),
+				 errhint("It is 'static' or 'similar'.")));
+	else if (task->shots == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("examples are chosen for each text only after they were tried"),
+				 errhint("Type: SELECT * FROM qwen.try_examples(%s, adopt => true);", quote_literal_cstr(task->name))));
 }
 
 /* ---- checks ---- */
@@ -434,7 +461,7 @@ same_way(const QcTask *a, const QcTask *b)
 	return a->with_reason == b->with_reason && a->votes == b->votes &&
 		a->abstain == b->abstain && a->multi == b->multi && a->orders == b->orders &&
 		a->tree == b->tree && a->min_confidence == b->min_confidence &&
-		strcmp(a->separator, b->separator) == 0;
+		strcmp(a->separator, b->separator) == 0 && a->shots == b->shots;
 }
 
 /* Does anything differ that shapes a request? */
@@ -471,8 +498,8 @@ apply_rename(FunctionCallInfo fcinfo, const QcTask *old, QcTask *fresh, QcRename
 		fresh->examples = qc_rename_examples(rename, old->examples);
 }
 
-static void
-tell_version(const QcTask *task)
+void
+qc_task_tell_version(const QcTask *task)
 {
 	if (OidIsValid(task->source))
 		ereport(NOTICE,
@@ -480,6 +507,24 @@ tell_version(const QcTask *task)
 				 errdetail("New and changed rows are labelled by it; the others keep the labels that they have."),
 				 errhint("To label them anew, type: SELECT qwen.relabel(%s).",
 						 quote_literal_cstr(task->name))));
+}
+
+/* The texts that were copied go, too. */
+static void
+give_up_pool(const QcTask *task)
+{
+	Oid			type = INT4OID;
+	Datum		arg = Int32GetDatum(task->id);
+	QcAsOwner	saved;
+
+	qc_as_extension_owner(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args("DELETE FROM qwen.example WHERE task = $1", 1, &type, &arg, NULL, false, 0) < 0 ||
+		SPI_execute_with_args("UPDATE qwen.task SET example_choice = 'static' WHERE id = $1",
+							  1, &type, &arg, NULL, false, 0) < 0)
+		elog(ERROR, "could not give up the examples of a task");
+	SPI_finish();
+	qc_as_before(&saved);
 }
 
 static Datum
@@ -494,6 +539,7 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 	other_arguments(fcinfo, &fresh, 1);
 	if (!PG_ARGISNULL(ARG_LABELS))
 		fresh.labels = labels_argument(fcinfo, form, &fresh, &site);
+	example_choice_argument(fcinfo, &fresh);
 	check_numbers(&fresh);
 	check_mode(&fresh);
 	check_mode_change(old, &fresh);
@@ -515,13 +561,15 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 				   "version = $10, owner = $11, drift_every = $12, votes = $13, abstain = $14, mode = $15, orders = $16, "
 				   "tree = $17, separator = $18, min_confidence = $19 WHERE id = $1", &fresh, true) != 1)
 		elog(ERROR, "task %d is gone", fresh.id);
+	if (old->shots > 0 && fresh.shots == 0)
+		give_up_pool(&fresh);
 	only_names = rename.n > 0 && PG_ARGISNULL(ARG_LABELS) && PG_ARGISNULL(ARG_EXAMPLES) &&
 		same_text(old->instructions, fresh.instructions) &&
 		same_text(old->server, fresh.server) && same_way(old, &fresh);
 	if (rename.n > 0)
 		qc_rename_rows(old, &rename, fresh.version, only_names);
 	if (fresh.version != old->version && !only_names)
-		tell_version(&fresh);
+		qc_task_tell_version(&fresh);
 	PG_RETURN_VOID();
 }
 

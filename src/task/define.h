@@ -57,4 +57,7 @@ extern char *qc_rename_examples(const QcRename *rename, const char *examples);
 extern void qc_rename_rows(const QcTask *task, const QcRename *rename,
 						   int32 version, bool only);
 
+/* A NOTICE that the task is at a new version, and what that means for the rows. */
+extern void qc_task_tell_version(const QcTask *task);
+
 #endif							/* QC_DEFINE_H */

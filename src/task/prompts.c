@@ -12,6 +12,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/cryptohash.h"
+#include "common/hashfn.h"
 #include "common/sha2.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
@@ -23,6 +24,7 @@
 
 #include "common/compat.h"
 #include "common/errors.h"
+#include "prompt/pool.h"
 #include "task/prompts.h"
 
 StaticAssertDecl(QC_FINGERPRINT == PG_SHA256_DIGEST_LENGTH,
@@ -196,18 +198,21 @@ made_of(const QcSitePrompt *site, const QcPromptArgs *args)
 		memcmp(&site->how, &args->how, sizeof(QcHow)) == 0 &&
 		same_bytes(site->labels, args->labels) &&
 		same_bytes(site->instructions, args->instructions) &&
-		same_bytes(site->examples, args->examples);
+		same_bytes(site->examples, args->examples) &&
+		site->shots == args->shots && site->pool_hash == args->pool_hash;
 }
 
 /*
- * The system message with a reason holds all that shapes a request, of a tree
- * as if it were a list; how says how many.
+ * The system message with a reason, and the pool with a number, hold all that
+ * shapes a request: from these a text says which examples are chosen for it.  Of a tree the
+ * message is as if it were a list; how says how many requests it takes.
  */
 static void
 fingerprint(QcSitePrompt *site)
 {
 	const char *system = qc_prompt_system(site->prompt, QC_MODE_VERBAL_REASON, false);
 	uint8		tree = site->prompt->labels->tree;
+	uint64		chosen[2] = {site->pool_hash, (uint64) site->shots};
 	pg_cryptohash_ctx *ctx;
 
 	if (system == NULL)
@@ -221,6 +226,7 @@ fingerprint(QcSitePrompt *site)
 		pg_cryptohash_update(ctx, (const uint8 *) system, strlen(system)) < 0 ||
 		pg_cryptohash_update(ctx, (const uint8 *) &site->how, sizeof(QcHow)) < 0 ||
 		pg_cryptohash_update(ctx, &tree, 1) < 0 ||
+		pg_cryptohash_update(ctx, (const uint8 *) chosen, sizeof(chosen)) < 0 ||
 		pg_cryptohash_final(ctx, site->fingerprint, QC_FINGERPRINT) < 0)
 		elog(ERROR, "could not hash a prompt");
 	pg_cryptohash_free(ctx);
@@ -233,6 +239,7 @@ create_prompt(QcHeld *held, const QcPromptArgs *args)
 	QcFault		fault = {QC_STATUS_OK, -1, ""};
 	char	   *instructions = args->instructions ? varlena_text(args->instructions) : NULL;
 	char	   *examples = args->examples ? jsonb_text(args->examples) : NULL;
+	char	   *pool = args->pool ? varlena_text((struct varlena *) args->pool) : NULL;
 	QcLabels   *labels = labels_of(args, &fault);
 
 	if (labels && args->how.abstain && !qc_labels_add_none(labels, &fault))
@@ -243,7 +250,8 @@ create_prompt(QcHeld *held, const QcPromptArgs *args)
 	if (labels)
 		held->prompt = qc_prompt_create(labels, instructions, examples,
 										args->codes, &fault);
-	if (held->prompt == NULL)
+	if (held->prompt == NULL ||
+		(pool != NULL && !qc_pool_read(held->prompt, pool, args->shots, &fault)))
 		qc_fault_raise(&fault);
 	return held->prompt;
 }
@@ -280,6 +288,8 @@ make_site(MemoryContext parent, const QcPromptArgs *args)
 	site->labels = copy_of(args->labels);
 	site->instructions = copy_of(args->instructions);
 	site->examples = copy_of(args->examples);
+	site->shots = args->shots;
+	site->pool_hash = args->pool_hash;
 	held->callback.func = free_held;
 	held->callback.arg = held;
 	MemoryContextRegisterResetCallback(cxt, &held->callback);
@@ -392,6 +402,12 @@ qc_task_prompt_args(const QcTask *task, QcPromptArgs *args)
 	if (task->examples)
 		args->examples = (struct varlena *)
 			DatumGetPointer(DirectFunctionCall1(jsonb_in, CStringGetDatum(task->examples)));
+	args->pool = qc_task_pool(task);
+	if (args->pool == NULL)
+		return;
+	args->shots = task->shots;
+	args->pool_hash = hash_bytes_extended((const unsigned char *) VARDATA_ANY(args->pool),
+										  VARSIZE_ANY_EXHDR(args->pool), 0);
 }
 
 QcSitePrompt *
@@ -408,5 +424,7 @@ qc_task_prompt(QcSitePrompt **site, MemoryContext parent, const QcTask *task, bo
 		pfree(args.instructions);
 	if (args.examples)
 		pfree(args.examples);
+	if (args.pool)
+		pfree(args.pool);
 	return prompt;
 }

@@ -66,6 +66,8 @@ typedef struct QcSitePrompt
 	bytea	   *labels;
 	bytea	   *instructions;	/* NULL: not given */
 	bytea	   *examples;
+	int			shots;
+	uint64		pool_hash;
 } QcSitePrompt;
 
 /* The arguments of a call that shape its prompt; detoasted, NULL: not given. */
@@ -75,6 +77,9 @@ typedef struct QcPromptArgs
 	struct varlena *labels;
 	struct varlena *instructions;
 	struct varlena *examples;	/* jsonb */
+	text	   *pool;			/* of a task, from which shots are chosen for each text */
+	int			shots;
+	uint64		pool_hash;		/* stands for it: it may be large */
 	bool		codes;			/* the server's option */
 	QcHow		how;
 } QcPromptArgs;

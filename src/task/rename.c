@@ -372,6 +372,9 @@ qc_rename_rows(const QcTask *task, const QcRename *rename, int32 version, bool o
 	run("UPDATE qwen.review_row AS a SET human = r.fresh "
 		"FROM unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 AND a.human = r.old",
 		rename, INT4OID, Int32GetDatum(task->id));
+	run("UPDATE qwen.example AS a SET label = r.fresh "
+		"FROM unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 AND a.label = r.old",
+		rename, INT4OID, Int32GetDatum(task->id));
 	run("WITH old AS (DELETE FROM qwen.drift_count AS a USING unnest($1, $2) AS r(old, fresh) WHERE a.task = $3 "
 		"AND a.kind = 'label' AND a.bucket = r.old RETURNING a.*, r.fresh) "
 		"INSERT INTO qwen.drift_count (task, win, version, source, day, kind, bucket, n) "

@@ -47,7 +47,8 @@
 	QC_COLUMN(input_column, 1) ", " QC_COLUMN(label_column, 2) ", " \
 	QC_COLUMN(confidence_column, 3) ", " QC_COLUMN(reason_column, 4) ", " \
 	QC_READS ", drift_every, votes, abstain, mode = 'multi', orders, " \
-	"(tree = 'flat')::pg_catalog.int4, separator, min_confidence"
+	"(tree = 'flat')::pg_catalog.int4, separator, min_confidence, " \
+	"CASE WHEN example_choice = 'similar' THEN example_k ELSE 0 END"
 
 /* Columns in the order of QC_TASK_COLUMNS, from 1. */
 enum
@@ -57,7 +58,7 @@ enum
 	COL_KEEP, COL_PAUSED, COL_SOURCE, COL_EXISTING, COL_INPUT,
 	COL_INPUT_COLUMN, COL_LABEL_COLUMN, COL_CONFIDENCE_COLUMN, COL_REASON_COLUMN,
 	COL_INPUT_READS, COL_DRIFT_EVERY, COL_VOTES, COL_ABSTAIN,
-	COL_MULTI, COL_ORDERS, COL_TREE, COL_SEPARATOR, COL_MIN_CONFIDENCE
+	COL_MULTI, COL_ORDERS, COL_TREE, COL_SEPARATOR, COL_MIN_CONFIDENCE, COL_SHOTS
 };
 
 static Datum
@@ -158,6 +159,7 @@ make_task(HeapTuple tuple, MemoryContext parent)
 	task->tree = int_column(tuple, COL_TREE);
 	task->separator = text_column(tuple, COL_SEPARATOR, cxt);
 	task->min_confidence = DatumGetFloat8(column(tuple, COL_MIN_CONFIDENCE, &isnull));
+	task->shots = int_column(tuple, COL_SHOTS);
 	return task;
 }
 
@@ -232,6 +234,28 @@ qc_task_by_id(int32 id)
 	List	   *tasks = select_tasks(&task_of_id, Int32GetDatum(id));
 
 	return tasks == NIL ? NULL : linitial(tasks);
+}
+
+text *
+qc_task_pool(const QcTask *task)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			type = INT4OID;
+	Datum		arg = Int32GetDatum(task->id);
+	char	   *json = NULL;
+	QcAsOwner	saved;
+
+	if (task->shots == 0)
+		return NULL;
+	qc_as_extension_owner(&saved);
+	SPI_connect();
+	if (SPI_execute_with_args("SELECT pg_catalog.json_agg(pg_catalog.json_build_object('input', input, 'label', label, "
+							  "'corrected', corrected) ORDER BY nr)::text FROM qwen.example WHERE task = $1",
+							  1, &type, &arg, NULL, true, 0) == SPI_OK_SELECT && SPI_processed == 1)
+		json = text_column(SPI_tuptable->vals[0], 1, caller);
+	SPI_finish();
+	qc_as_before(&saved);
+	return json ? cstring_to_text(json) : NULL;
 }
 
 /* A table that is gone (its OID may be another's soon) gives nobody a right. */

@@ -42,6 +42,7 @@ typedef struct QcTask
 	int			tree;			/* QcTreeWay: how a tree of labels is asked about */
 	char	   *separator;		/* of paths in it */
 	double		min_confidence; /* that a node in it needs to be the label */
+	int			shots;			/* examples that are chosen for each text; 0: none */
 	bool		paused;
 
 	/* what it is attached to; source InvalidOid: nothing */
@@ -96,6 +97,12 @@ extern void qc_task_keep_columns(void);
  * Defined with the triggers.
  */
 extern bool qc_writing_back;
+
+/*
+ * The examples that a task chooses from, JSON text in the current memory
+ * context; NULL: none.  Frozen: they change with the version alone.
+ */
+extern text *qc_task_pool(const QcTask *task);
 
 /* ---- our own tables by SPI ---- */
 

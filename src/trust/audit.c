@@ -19,10 +19,7 @@
 #include "queue/rows.h"
 #include "trust/reviews.h"
 
-/* The task's seed is secret, so that nobody can tell which rows come next. */
-#define DRAW_ORDER(of) \
-	"pg_catalog.hashtextextended((CASE WHEN " of ".kx = '' THEN " of ".k::pg_catalog.text ELSE " of ".kx END) " \
-	"COLLATE pg_catalog.\"C\", (SELECT t.seed FROM qwen.task AS t WHERE t.id = $1)), " of ".k, " of ".kx"
+#define DRAW_ORDER(of) QC_DRAW_HASH(of) ", " of ".k, " of ".kx"
 
 typedef struct QcAudit
 {
@@ -63,7 +60,7 @@ read_page(const QcAudit *audit, int64 offset, int size, int *n)
 											 "AND a.kx = r.kx AND a.text_hash = r.text_hash AND a.kind = 'person')")
 					" FROM qwen.result AS r WHERE r.task = $1 AND r.state = 'labelled' AND NOT EXISTS "
 					"(SELECT FROM qwen.review_row AS v WHERE v.task = r.task AND v.k = r.k AND v.kx = r.kx "
-					"AND v.role = 'audit') ORDER BY " DRAW_ORDER("r") " LIMIT $2 OFFSET $3", SPI_OK_SELECT);
+					"AND v.role = 'audit') AND " QC_NO_EXAMPLE("r") " ORDER BY " DRAW_ORDER("r") " LIMIT $2 OFFSET $3", SPI_OK_SELECT);
 	asked = qc_asked_read(cxt, n);
 	qc_own_end(&own);
 	return asked;

@@ -288,9 +288,8 @@ read_texts(const QcTarget *target, QcGold *gold)
 
 /* ---- the labels ---- */
 
-/* The schema that the labelling functions stand in, quoted. */
-static char *
-our_schema(void)
+char *
+qc_our_schema(void)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	char	   *schema;
@@ -307,23 +306,8 @@ our_schema(void)
 	return schema;
 }
 
-static int64
-requests_so_far(void)
-{
-	QcUsagePlace *place = palloc(sizeof(QcUsagePlace) * QC_USAGE_PLACES);
-	int			n = qc_usage_read(place, QC_USAGE_PLACES);
-	int64		requests = 0;
-
-	for (int i = 0; i < n; i++)
-		if (place[i].userid == GetUserId())
-			requests += place[i].total.requests;
-	pfree(place);
-	return requests;
-}
-
-/* A failure is a row without an answer; it is counted and told. */
-static int
-set_for_asking(void)
+int
+qc_set_for_asking(void)
 {
 	int			level = NewGUCNestLevel();
 
@@ -359,11 +343,11 @@ ask(QcGold *gold)
 {
 	char	   *sql = psprintf("SELECT r.i, c.label, c.confidence FROM unnest($1, $2) AS r(i, t), "
 							   "LATERAL %s.qwen_classify(r.t, task => %s) AS c WHERE r.t IS NOT NULL",
-							   our_schema(), quote_literal_cstr(gold->task->name));
+							   qc_our_schema(), quote_literal_cstr(gold->task->name));
 	Datum	   *ordinal = palloc(sizeof(Datum) * gold->n);
 	char	  **texts = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(char *) * gold->n);
 	QcArgs		args = {0};
-	int64		before = requests_so_far();
+	int64		before = qc_usage_own.requests;
 	TimestampTz start = GetCurrentTimestamp();
 	int			level;
 
@@ -376,7 +360,7 @@ ask(QcGold *gold)
 	args.value[0] = PointerGetDatum(construct_array(ordinal, gold->n, INT4OID, 4, true, TYPALIGN_INT));
 	args.n = 1;
 	qc_args_text(&args, texts, gold->n);
-	level = set_for_asking();
+	level = qc_set_for_asking();
 	SPI_connect();
 	if (SPI_execute_with_args(sql, args.n, args.type, args.value, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not label the gold rows");
@@ -385,7 +369,7 @@ ask(QcGold *gold)
 	SPI_finish();
 	AtEOXact_GUC(false, level);
 	gold->seconds = (GetCurrentTimestamp() - start) / 1e6;
-	gold->requests = requests_so_far() - before;
+	gold->requests = qc_usage_own.requests - before;
 }
 
 static void

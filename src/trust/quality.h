@@ -37,6 +37,15 @@ typedef struct QcGold
 	double		seconds;
 } QcGold;
 
+/* The schema that the labelling functions stand in, quoted. */
+extern char *qc_our_schema(void);
+
+/*
+ * The settings of a query that asks about rows: a failure is a row without an
+ * answer, to be counted and told.  AtEOXact_GUC(false, what this returns) ends them.
+ */
+extern int	qc_set_for_asking(void);
+
 extern void qc_quality_show(QcRows *rows, const QcGold *gold);
 
 #endif							/* QC_QUALITY_H */

@@ -46,6 +46,18 @@ extern int	qc_reviews_n(FunctionCallInfo fcinfo, int arg);
 extern void qc_reviews_key(FunctionCallInfo fcinfo, int arg, const QcTask *task,
 						   const QcTarget *target, QcItem *item);
 
+/*
+ * Audits go by this hash of the key, task $1, from the lowest on.  The task's
+ * seed is secret, so that nobody can tell which rows come next.
+ */
+#define QC_DRAW_HASH(of) \
+	"pg_catalog.hashtextextended((CASE WHEN " of ".kx = '' THEN " of ".k::pg_catalog.text ELSE " of ".kx END) " \
+	"COLLATE pg_catalog.\"C\", (SELECT t.seed FROM qwen.task AS t WHERE t.id = $1))"
+
+/* A row that is shown to the model as an example tells nothing of its errors. */
+#define QC_NO_EXAMPLE(of) \
+	"NOT EXISTS (SELECT FROM qwen.example AS e WHERE e.task = " of ".task AND e.k = " of ".k AND e.kx = " of ".kx)"
+
 /* The current user's name. */
 extern const char *qc_reviews_role(void);
 

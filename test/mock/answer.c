@@ -132,6 +132,30 @@ injected(Str text)
 	return str_trim(rest);
 }
 
+/* The answer of the last example: a turn, or a line of the system message. */
+static Str
+last_shown(const Ask *ask)
+{
+	Str			rest = ask->system;
+	Str			last = NO_STR;
+	ptrdiff_t	at;
+
+	if (ask->shown.n > 0)
+		return ask->shown;
+	while ((at = str_find(rest, STR("\nAnswer: "))) >= 0)
+		last = rest = str_from(rest, (size_t) at + 9);
+	return last;
+}
+
+/* Its label: alone, or of an object. */
+static Str
+shown_label(Str shown)
+{
+	Str			object = STR("{\"label\": \"");
+
+	return str_starts(shown, object) ? str_from(shown, object.n) : shown;
+}
+
 /* A label that the text orders wins, if the answer's form allows it. */
 static void
 obey_injection(Answer *a, Str order)
@@ -493,6 +517,8 @@ answer_make(Answer *a, const Ask *ask, const Behaviour *b)
 			give_probabilities(&a->shape, ask->text, b->conf);
 		a->winner = ask->temperature > 0 ? drawn(&a->shape, ask) : most_probable(&a->shape);
 	}
+	if (b->learn)
+		obey_injection(a, shown_label(last_shown(ask)));
 	if (b->answer == ANSWER_INJECT)
 		obey_injection(a, injected(ask->text));
 	add_free(a, before_words(b->answer, a->shape.json));

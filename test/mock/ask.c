@@ -87,6 +87,11 @@ read_messages(Ask *ask, const cJSON *messages)
 		Str			role = json_text(json_get(m, "role"));
 		Str			content = content_text(json_get(m, "content"));
 
+		if (ask->prefill.n > 0)
+		{
+			ask->shown = ask->prefill;
+			ask->shown_tokens += count_tokens(ask->shown) + count_tokens(ask->user) + TEMPLATE_TOKENS;
+		}
 		ask->prefill = NO_STR;
 		if (str_eq(role, STR("user")))
 			ask->user = content;
@@ -180,7 +185,7 @@ ask_read(Ask *ask, Kind kind, bool native, Str body)
 	split_markers(ask);
 	ask->system_hash = score_hash(ask->system);
 	ask->system_tokens = count_tokens(ask->system);
-	ask->prompt_tokens = ask->system_tokens + count_tokens(ask->text) + TEMPLATE_TOKENS;
+	ask->prompt_tokens = ask->system_tokens + ask->shown_tokens + count_tokens(ask->text) + TEMPLATE_TOKENS;
 }
 
 /* ---- options ---- */

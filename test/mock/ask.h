@@ -26,6 +26,8 @@ typedef struct Ask
 	Str			text;			/* without its markers */
 	Str			markers;		/* "fail=500;times=1" */
 	Str			prefill;		/* an assistant message that comes last */
+	Str			shown;			/* the last one before it: an example's answer */
+	int			shown_tokens;	/* of all turns before the row's */
 	uint64_t	system_hash;
 	int			system_tokens;
 	int			prompt_tokens;

@@ -70,6 +70,7 @@ static const Key keys[] = {
 	KEY(infbug, KEY_INT, false),
 	KEY(answer, KEY_ANSWER, true),
 	KEY(nochoice, KEY_INT, true),
+	KEY(learn, KEY_INT, false),
 	KEY(object, KEY_INT, false),
 	KEY(conffmt, KEY_CONFFMT, false),
 	KEY(space, KEY_INT, false),

@@ -99,6 +99,7 @@ typedef struct Behaviour
 	/* the answer */
 	int			answer;			/* an AnswerFault */
 	int			nochoice;		/* the constraint is not obeyed */
+	int			learn;			/* the label of the last example is given again */
 	int			object;			/* /inference gives an object */
 	int			conffmt;		/* a ConfForm */
 	int			space;			/* -1: the kind's own */

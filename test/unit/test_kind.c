@@ -51,7 +51,7 @@ static const struct
 static QcLabel three[] = {
 	{(char *) "refund", NULL}, {(char *) "a \"b\\c\" (d|e)", NULL}, {(char *) "差评", NULL}
 };
-static QcLabels labels = {3, three};
+static QcLabels labels = {.n = 3,.label = three};
 
 static QcAsked asked;
 static QcFacts facts;

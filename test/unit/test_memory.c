@@ -15,7 +15,9 @@
 
 #include "prompt/clean.h"
 #include "prompt/answer.h"
+#include "prompt/block.h"
 #include "prompt/joint.h"
+#include "prompt/pool.h"
 
 #include "replies.h"
 #include "tap.h"
@@ -70,6 +72,28 @@ static const Pos object_pos[] = {
 	{{"\",\"reason\":\"it is\"}", 1}}, {{END, 1}}
 };
 
+static const char pool_json[] =
+"[{\"input\": \"one more\", \"label\": \"card\"}, {\"input\": \"one less\", \"label\": \"top_a\"}]";
+
+/* A pool, a block and what is shown of them. */
+static bool
+choose(QcPrompt *prompt, QcFault *fault)
+{
+	const QcTold told[] = {{"one", 0, true}, {"two", 1, false}};
+	QcChosen	chosen;
+	int			pick[2];
+	char	   *lines;
+	bool		good;
+
+	if (!qc_pool_read(prompt, pool_json, 2, fault))
+		return false;
+	qc_pool_choose(prompt, "one", 3, &chosen);
+	lines = qc_pool_lines(prompt, &chosen, QC_MODE_REASON, "s");
+	good = lines != NULL && qc_choose_block(told, 2, 3, 2, 1, pick) == 2;
+	free(lines);
+	return good;
+}
+
 /* Prompt and messages; returns whether all of it worked. */
 static bool
 make_prompt(void)
@@ -88,6 +112,7 @@ make_prompt(void)
 	if (prompt == NULL)
 		return false;
 	good = qc_prompt_system(prompt, QC_MODE_VERBAL_REASON, true) != NULL;
+	good = good && choose(prompt, &fault);
 	message = qc_user_message("a <think> b", 11, 5, &cut);
 	good = good && message != NULL;
 	free(message);

@@ -17,7 +17,7 @@
 
 static QcLabel two[] = {{(char *) "refund", NULL}, {(char *) "差评", NULL}};
 static QcLabel other[] = {{(char *) "refund", NULL}, {(char *) "好评", NULL}};
-static QcLabels labels = {2, two};
+static QcLabels labels = {.n = 2,.label = two};
 static QcLabels other_labels = {2, other};
 
 static QcAsked asked;
