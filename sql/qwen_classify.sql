@@ -510,6 +510,7 @@ CREATE TABLE qwen.review_row (
 	coverage float4,
 	source text NOT NULL,
 	top float4[],					-- of every label, in the task's order
+	verbal float4,					-- beside votes
 	drawn_at timestamptz NOT NULL DEFAULT now(),
 	shown_to text,					-- role; others are not asked meanwhile
 	shown_at timestamptz,
@@ -1175,11 +1176,12 @@ CREATE FUNCTION qwen.shown_confidence(
 	label text,
 	confidence float8,
 	top float4[],
-	coverage float4)
+	coverage float4,
+	verbal float4)
 RETURNS float8
 AS 'MODULE_PATHNAME', 'qwen_classify_shown_confidence'
 LANGUAGE C STABLE PARALLEL RESTRICTED;
-REVOKE EXECUTE ON FUNCTION qwen.shown_confidence(integer, text, text, float8, float4[], float4) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION qwen.shown_confidence(integer, text, text, float8, float4[], float4, float4) FROM PUBLIC;
 
 CREATE FUNCTION qwen.calibration_of(
 	task text,

@@ -71,11 +71,12 @@ allocate(QcAnswered *a, MemoryContext cxt, uint64 n)
 	a->human = MemoryContextAllocHuge(cxt, sizeof(int) * (n + 1));
 	a->top = MemoryContextAllocHuge(cxt, sizeof(float *) * (n + 1));
 	a->coverage = MemoryContextAllocHuge(cxt, sizeof(double) * (n + 1));
+	a->verbal = MemoryContextAllocHuge(cxt, sizeof(double) * (n + 1));
 }
 
 static const char answered_sql[] =
 "SELECT confidence, human = label, CASE WHEN role = 'audit' THEN 1 ELSE 1 / prob END, role = 'audit', source, "
-"version = $2 AND confidence BETWEEN 0 AND 1 AND prob > 0, label, human, top, coverage::pg_catalog.float8 "
+"version = $2 AND confidence BETWEEN 0 AND 1 AND prob > 0, label, human, top, coverage::pg_catalog.float8, verbal::pg_catalog.float8 "
 "FROM qwen.review_row WHERE task = $1 AND human IS NOT NULL AND label <> '' ORDER BY reviewed_at DESC NULLS LAST, k, kx";
 
 static void
@@ -92,6 +93,7 @@ take_row(QcAnswered *a, uint64 row, MemoryContext cxt)
 	a->human[i] = label_at(a, row, 8);
 	a->top[i] = qc_top_at(row, 9, cxt, a->nlabels);
 	a->coverage[i] = qc_own_float8_at(row, 10);
+	a->verbal[i] = qc_own_float8_at(row, 11);
 }
 
 /* The latest first: its source is the one that counts. */
@@ -199,9 +201,19 @@ qc_answered_read(const QcTask *task, QcAnswered *answered)
 	read_recent(task, answered);
 }
 
+/* The model's own number is a second one where each review has it. */
+static const double *
+second_number(const QcAnswered *a)
+{
+	for (int i = 0; i < a->n; i++)
+		if (isnan(a->verbal[i]))
+			return NULL;
+	return a->n > 0 ? a->verbal : NULL;
+}
+
 QcReviews
 qc_answered_reviews(const QcAnswered *a)
 {
-	return (QcReviews) {a->n, a->p, NULL, a->right, a->weight, a->label, a->human, a->audit, a->top,
+	return (QcReviews) {a->n, a->p, second_number(a), a->right, a->weight, a->label, a->human, a->audit, a->top,
 		a->coverage, a->nlabels, a->mean_log, a->mean};
 }

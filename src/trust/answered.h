@@ -31,6 +31,7 @@ typedef struct QcAnswered
 	int		   *human;
 	const float **top;			/* NULL: not kept */
 	double	   *coverage;
+	double	   *verbal;			/* beside votes; NaN: none */
 	double	   *mean_log;		/* of each label, over recent rows; NULL: not known */
 	double	   *mean;
 } QcAnswered;

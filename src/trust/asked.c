@@ -60,6 +60,7 @@ read_one(QcAsked *asked, uint64 row, MemoryContext cxt)
 	asked->top = top_at(row, 9, cxt, &asked->ntop);
 	asked->suspect = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 10, &isnull));
 	asked->role = qc_own_text_at(row, 11, cxt);
+	asked->verbal = qc_own_float8_at(row, 14);
 	asked->prob = qc_own_float8_at(row, 12);
 	asked->answered = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, 13, &isnull));
 }
@@ -225,15 +226,15 @@ qc_asked_draw(const QcTask *task, QcAsked **asked, int n)
 
 	own_drawn(&own, task, asked, n);
 	qc_own_run(&own, "INSERT INTO qwen.review_row AS v "
-			   "(task, k, kx, text_hash, role, prob, version, label, confidence, coverage, source, top, drawn_at) "
+			   "(task, k, kx, text_hash, role, prob, version, label, confidence, coverage, source, top, verbal, drawn_at) "
 			   "SELECT r.task, r.k, r.kx, r.text_hash, d.role, d.prob, r.version, r.label, r.confidence, "
-			   "r.coverage, r.source, r.top, pg_catalog.now() "
+			   "r.coverage, r.source, r.top, r.verbal, pg_catalog.now() "
 			   "FROM unnest($2, $3, $4, $5, $6, $7) AS d(i, k, kx, role, prob, h) "
 			   "JOIN qwen.result AS r ON r.task = $1 AND r.k = d.k AND r.kx = d.kx AND r.text_hash = d.h "
 			   "ON CONFLICT (task, k, kx) DO UPDATE SET text_hash = excluded.text_hash, role = excluded.role, "
 			   "prob = excluded.prob, version = excluded.version, label = excluded.label, "
 			   "confidence = excluded.confidence, coverage = excluded.coverage, source = excluded.source, "
-			   "top = excluded.top, drawn_at = excluded.drawn_at, shown_to = NULL, shown_at = NULL, human = NULL, "
+			   "top = excluded.top, verbal = excluded.verbal, drawn_at = excluded.drawn_at, shown_to = NULL, shown_at = NULL, human = NULL, "
 			   "reviewer = NULL, reviewed_at = NULL WHERE v.role <> 'audit'", SPI_OK_INSERT);
 	qc_own_end(&own);
 }

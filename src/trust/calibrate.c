@@ -218,6 +218,8 @@ method_words(const char *method)
 		return "how steep the numbers are, and a shift";
 	if (strncmp(method, "beta", 4) == 0)
 		return "steepness at both ends, and a shift";
+	if (strncmp(method, "pair", 4) == 0)
+		return "votes and the model's own number together";
 	return "any rising curve";
 }
 
@@ -345,7 +347,7 @@ bar(double share)
 static double
 told(const QcCalibration *c, double raw, int label)
 {
-	QcSaid		said = {raw, 0, label, NULL, NAN};
+	QcSaid		said = {raw, raw, label, NULL, NAN};
 
 	return qc_model_apply(&c->model, &said);
 }

@@ -120,7 +120,7 @@ read_model(QcCalibration *c)
 		return false;
 	number = MemoryContextAlloc(c->cxt, sizeof(double) * n);
 	memcpy(number, ARR_DATA_PTR(params), sizeof(double) * n);
-	return recipe.method != QC_MAP_PAIR && qc_model_unpack(&recipe, number, n, &c->model);
+	return qc_model_unpack(&recipe, number, n, &c->model);
 }
 
 static QcCalibration *
@@ -234,13 +234,13 @@ qc_calibration_state(const QcTask *task)
 bool
 qc_calibration_is_rich(const QcCalibration *c)
 {
-	return c->model.bias != NULL || c->model.coverage != NULL || c->model.shift != NULL;
+	return c->model.map.method == QC_MAP_PAIR || c->model.bias != NULL || c->model.coverage != NULL || c->model.shift != NULL;
 }
 
 double
 qc_calibrated(const QcCalibration *c, const QcRawAnswer *raw)
 {
-	QcSaid		said = {raw->confidence, 0, -1, NULL, (float4) raw->coverage};	/* as qwen.result keeps it */
+	QcSaid		said = {raw->confidence, isnan(raw->verbal) ? raw->confidence : (float4) raw->verbal, -1, NULL, (float4) raw->coverage};	/* as qwen.result keeps it */
 
 	if (c == NULL || c->stale != NULL || isnan(raw->confidence) ||
 		raw->source == NULL || strcmp(raw->source, c->source) != 0)
@@ -280,11 +280,11 @@ site_calibration(FunctionCallInfo fcinfo, int32 id)
 
 PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_shown_confidence);
 
-/* For our own statements over qwen.result: task, source, label, confidence, top, coverage. */
+/* For our own statements over qwen.result: task, source, label, confidence, top, coverage, verbal. */
 Datum
 qwen_classify_shown_confidence(PG_FUNCTION_ARGS)
 {
-	QcRawAnswer raw = {.coverage = NAN};
+	QcRawAnswer raw = {.coverage = NAN,.verbal = NAN};
 	const QcCalibration *c;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(3))
@@ -305,5 +305,7 @@ qwen_classify_shown_confidence(PG_FUNCTION_ARGS)
 	}
 	if (!PG_ARGISNULL(5))
 		raw.coverage = PG_GETARG_FLOAT4(5);
+	if (!PG_ARGISNULL(6))
+		raw.verbal = PG_GETARG_FLOAT4(6);
 	PG_RETURN_FLOAT8(qc_calibrated(c, &raw));
 }

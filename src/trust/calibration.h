@@ -50,6 +50,7 @@ typedef struct QcRawAnswer
 	const float4 *top;			/* of every label in the task's order, or NULL */
 	int			ntop;
 	double		coverage;		/* NaN: not known */
+	double		verbal;			/* beside votes; NaN: none */
 } QcRawAnswer;
 
 /*
@@ -63,7 +64,7 @@ extern bool qc_calibration_is_rich(const QcCalibration *calibration);
 
 /* SQL for that of a row of qwen.result under an alias; for the extension's owner. */
 #define QC_SHOWN_SQL(r) \
-	"qwen.shown_confidence(" r ".task, " r ".source, " r ".label, " r ".confidence, " r ".top, " r ".coverage)"
+	"qwen.shown_confidence(" r ".task, " r ".source, " r ".label, " r ".confidence, " r ".top, " r ".coverage, " r ".verbal)"
 
 /* The server that the task's owner uses, with its option model; "" if that is not one. */
 extern char *qc_calibration_server(const QcTask *task);

@@ -149,7 +149,7 @@ static void
 put_threshold(const QcTelling *t)
 {
 	const QcPromise *p = t->promise;
-	QcRawAnswer raw = {.source = p->source,.confidence = p->threshold,.coverage = NAN};
+	QcRawAnswer raw = {.source = p->source,.confidence = p->threshold,.coverage = NAN,.verbal = NAN};
 
 	if (p->state != QC_CERTIFIED)
 		return;

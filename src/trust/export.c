@@ -135,8 +135,8 @@ read_slice(const QcTask *task, int64 k, const char *kx, QcExported *slice)
 	slice->author = MemoryContextAlloc(cxt, sizeof(char *) * SLICE);
 	for (int i = 0; i < slice->n; i++)
 	{
-		slice->human[i] = qc_own_text_at(i, 14, cxt);
-		slice->author[i] = qc_own_text_at(i, 15, cxt);
+		slice->human[i] = qc_own_text_at(i, 15, cxt);
+		slice->author[i] = qc_own_text_at(i, 16, cxt);
 	}
 	qc_own_end(&own);
 }

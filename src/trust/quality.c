@@ -334,7 +334,7 @@ take_answer(QcGold *gold, uint64 i)
 	/* a call does not tell its source: it is the one that the worker had from this server */
 	row->shown = gold->calibration == NULL ? row->raw :
 		qc_calibrated(gold->calibration, &(QcRawAnswer) {.source = gold->calibration->source,.label = label,
-														 .confidence = row->raw,.coverage = NAN});
+														 .confidence = row->raw,.coverage = NAN,.verbal = NAN});
 }
 
 /* One query for all: the prefetch node keeps many requests under way. */
@@ -411,7 +411,8 @@ take_audit(QcGold *gold, uint64 i, QcGoldRow *row, MemoryContext cxt)
 	row->machine = qc_names_find(&gold->labels, machine);
 	row->raw = isnull ? NAN : DatumGetFloat8(raw);
 	row->shown = qc_calibrated(gold->calibration, &(QcRawAnswer) {source, machine, row->raw, top,
-																 top ? gold->labels.n + gold->labels.abstains : 0, qc_own_float8_at(i, 6)});
+																 top ? gold->labels.n + gold->labels.abstains : 0, qc_own_float8_at(i, 6),
+																 qc_own_float8_at(i, 7)});
 	if (row->human >= 0 && row->machine >= 0)
 		gold->n++;
 	else
@@ -428,7 +429,7 @@ by_audits(QcGold *gold)
 	qc_own_begin(&own);
 	qc_own_int4(&own, gold->task->id);
 	qc_own_int4(&own, gold->task->version);
-	qc_own_run(&own, "SELECT human, label, confidence, source, top, coverage::pg_catalog.float8 FROM qwen.review_row WHERE task = $1 "
+	qc_own_run(&own, "SELECT human, label, confidence, source, top, coverage::pg_catalog.float8, verbal::pg_catalog.float8 FROM qwen.review_row WHERE task = $1 "
 			   "AND version = $2 AND role = 'audit' AND human IS NOT NULL ORDER BY k, kx", SPI_OK_SELECT);
 	gold->audits = true;
 	gold->row = MemoryContextAllocHuge(cxt, sizeof(QcGoldRow) * (SPI_processed + 1));

@@ -76,7 +76,7 @@ typedef struct QcReview
 static double
 shown_for(const QcCalibration *calibration, double raw)
 {
-	return qc_calibrated(calibration, &(QcRawAnswer) {.source = calibration->source,.confidence = raw,.coverage = NAN});
+	return qc_calibrated(calibration, &(QcRawAnswer) {.source = calibration->source,.confidence = raw,.coverage = NAN,.verbal = NAN});
 }
 
 static double
@@ -314,7 +314,7 @@ static double
 calibrated(const QcReview *review, const QcAsked *asked)
 {
 	return qc_calibrated(review->calibration, &(QcRawAnswer) {asked->source, asked->label, asked->confidence,
-															  asked->top, asked->ntop, asked->coverage});
+															  asked->top, asked->ntop, asked->coverage, asked->verbal});
 }
 
 /* What stands in the row, or would. */

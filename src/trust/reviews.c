@@ -87,7 +87,7 @@ follow_machine(const QcTask *task)
 {
 	run_for_task(task,
 				 "UPDATE qwen.review_row AS v SET version = r.version, label = r.label, confidence = r.confidence, "
-				 "coverage = r.coverage, source = r.source, top = r.top, "
+				 "coverage = r.coverage, source = r.source, top = r.top, verbal = r.verbal, "
 				 "drawn_at = CASE WHEN v.version = r.version THEN v.drawn_at ELSE pg_catalog.now() END "
 				 "FROM qwen.result AS r WHERE v.task = $1 AND v.role = 'audit' AND v.human IS NULL "
 				 "AND r.task = v.task AND r.k = v.k AND r.kx = v.kx AND r.text_hash = v.text_hash "

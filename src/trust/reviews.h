@@ -74,6 +74,7 @@ typedef struct QcAsked
 	char	   *label;			/* empty: that none fits */
 	double		confidence;		/* raw; NaN: none */
 	double		coverage;		/* NaN: not known */
+	double		verbal;			/* beside votes; NaN: none */
 	char	   *source;
 	float4	   *top;			/* of every label, or NULL */
 	int			ntop;
@@ -89,7 +90,7 @@ typedef struct QcAsked
 #define QC_ASKED(m, r, draw) \
 	m ".k, " m ".kx, " m ".text_hash, " m ".version, " m ".label, " m ".confidence, " \
 	m ".coverage::pg_catalog.float8, " m ".source, " r ".top, " \
-	r ".suspect IS TRUE, " draw
+	r ".suspect IS TRUE, " draw ", " r ".verbal::pg_catalog.float8"
 #define QC_NOT_DRAWN "NULL::pg_catalog.text, NULL::pg_catalog.float8, false"
 #define QC_AS_DRAWN "v.role, v.prob, v.human IS NOT NULL"
 

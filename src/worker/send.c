@@ -335,7 +335,7 @@ take_verdict(QcFlight *flight, const QcVerdict *verdict, bool cut)
 	}
 	item->shown = item->undecided ? item->confidence :
 		qc_calibrated(work->calibration, &(QcRawAnswer) {item->source, item->label, item->confidence,
-													  item->top, item->ntop, item->coverage});
+													  item->top, item->ntop, item->coverage, item->verbal});
 	MemoryContextSwitchTo(old);
 	if (cut)
 		work->cut++;

@@ -319,6 +319,33 @@ subtest 'more than the number counts' => sub {
 		'a row that is drawn keeps the probabilities of all labels');
 };
 
+# Votes with the model's own number beside them, as a task with votes keeps them.
+subtest 'two numbers' => sub {
+	table('voted', 300);
+	$node->safe_psql('postgres', "UPDATE qwen.result SET source = 'vote', coverage = NULL, confidence = 0.5 + (k % 4) / 10.0, verbal = 0.35 + (k % 5) / 8.0 "
+		  . "WHERE task = (SELECT id FROM qwen.task WHERE name = 'voted')");
+	my $draw = sub {
+		my ($n) = @_;
+
+		$node->safe_psql('postgres', <<"SQL");
+INSERT INTO qwen.review_row (task, k, text_hash, role, prob, version, label, confidence, source, top, verbal, human, reviewer, reviewed_at)
+SELECT task, k, text_hash, 'audit', 1, r.version, r.label, confidence, r.source, top, verbal,
+	CASE WHEN abs(hashint8extended(k, 3) % 1000) / 1e3 < verbal THEN r.label ELSE (SELECT l FROM unnest($labels) l WHERE l <> r.label LIMIT 1) END, 'anna', now()
+FROM qwen.result r JOIN qwen.task t ON t.id = r.task WHERE t.name = 'voted' ORDER BY k LIMIT $n ON CONFLICT DO NOTHING
+SQL
+	};
+	$draw->(99);
+	is(item('calibrate', 'voted', 'method'), 'platt', '99 reviews: votes alone');
+	$draw->(150);
+	is(item('calibrate', 'voted', 'method'), 'pair', 'from 100 on both');
+	like(run_sql($node, "CALL qwen.recalibrate_now('voted')")->{err}, qr/NOTICE:  300 rows have/, 'rows are rewritten by it');
+	my ($u, $v, $w) = split /,/, fitted('voted', 'params') =~ s/[{}]//gr;
+	is(fitted('voted', 'method'), 'pair', 'nothing else was taken');
+	is(value($node, "SELECT count(*) FROM voted t JOIN qwen.result r ON r.k = t.id JOIN qwen.task q ON q.id = r.task AND q.name = 'voted' WHERE abs(t.confidence "
+		  . "- 1 / (1 + exp(-($u * ln(r.confidence / (1 - r.confidence)) + $v * ln(r.verbal::float8 / (1 - r.verbal::float8)) + ($w))))) > 1e-6"), 0, 'by the formula');
+	cmp_ok($v, '>', $u, 'of the number that people bear out more is made');
+};
+
 subtest 'what is accepted' => sub {
 	my $undecided = sub { value($node, "SELECT undecided FROM qwen.progress WHERE task = 'accepted'") };
 	my $add = sub {
