@@ -1,6 +1,7 @@
 -- What a user meets first: no server, several, the wrong one, one that is down.
 SELECT qwen_label('x', ARRAY['a', 'b']);
 SELECT qwen_label('x', ARRAY['a', 'b'], server => 'nobody');
+SELECT qwen_label('x', ARRAY['a', 'b'], long_text => 'cut');
 
 CREATE SERVER one FOREIGN DATA WRAPPER qwen_classify
   OPTIONS (url 'http://127.0.0.1:1/v1', model 'm', api 'openai');

@@ -15,6 +15,10 @@ SELECT (qwen_classify(NULL, ARRAY['a', 'b'], 'Mail.', '[]')) IS NULL AS examples
 SELECT (qwen_classify(NULL, ARRAY['a', 'b'], 'Mail.', '[]', false)) IS NULL AS reason;
 SELECT (qwen_classify(NULL, ARRAY['a', 'b'], 'Mail.', '[]', false, 'srv')) IS NULL AS all_given;
 SELECT (qwen_classify(NULL, ARRAY['a', 'b'], server => 'srv')) IS NULL AS server;
+SELECT (qwen_classify(NULL, ARRAY['a', 'b'], long_text => 'split')) IS NULL AS long_text;
+SELECT (qwen_classify(NULL, ARRAY['a', 'b'], 'Mail.', '[]', false, 'srv', 'split')) IS NULL AS long_text_too;
+SELECT qwen_label(NULL, '{"a": null}', long_text => 'split') IS NULL AS long_text_literal;
+SELECT qwen_scores(NULL, '{"a": null}'::jsonb, long_text => 'head_tail') IS NULL AS long_text_jsonb;
 SELECT qwen_label(NULL, ARRAY['a', 'b']) IS NULL AS label_array;
 SELECT qwen_label(NULL, '{"a": null, "b": null}') IS NULL AS label_literal;
 SELECT qwen_label(NULL, '{"a": null}'::jsonb, server => 'srv') IS NULL AS label_jsonb;

@@ -40,6 +40,7 @@ CREATE FUNCTION qwen_classify(
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT true,
 	server text DEFAULT NULL,
+	long_text text DEFAULT 'head_tail',
 	abstain boolean DEFAULT false,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
 	separator text DEFAULT NULL,	-- of paths: '/'
@@ -58,6 +59,7 @@ CREATE FUNCTION qwen_classify(
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT true,
 	server text DEFAULT NULL,
+	long_text text DEFAULT 'head_tail',
 	abstain boolean DEFAULT false,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
 	separator text DEFAULT NULL,	-- of paths: '/'
@@ -76,6 +78,7 @@ CREATE FUNCTION qwen_classify(
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT NULL,	-- as the task has it; true without a task
 	server text DEFAULT NULL,
+	long_text text DEFAULT NULL,	-- as the task has it; head_tail without a task
 	task text DEFAULT NULL,
 	abstain boolean DEFAULT NULL,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
@@ -94,6 +97,7 @@ CREATE FUNCTION qwen_label(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
+	long_text text DEFAULT 'head_tail',
 	abstain boolean DEFAULT false,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
 	separator text DEFAULT NULL,	-- of paths: '/'
@@ -108,6 +112,7 @@ CREATE FUNCTION qwen_label(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
+	long_text text DEFAULT 'head_tail',
 	abstain boolean DEFAULT false,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
 	separator text DEFAULT NULL,	-- of paths: '/'
@@ -122,6 +127,7 @@ CREATE FUNCTION qwen_label(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
+	long_text text DEFAULT NULL,	-- as the task has it; head_tail without a task
 	task text DEFAULT NULL,
 	abstain boolean DEFAULT NULL,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
@@ -137,6 +143,7 @@ CREATE FUNCTION qwen_scores(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
+	long_text text DEFAULT 'head_tail',
 	abstain boolean DEFAULT false,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
 	separator text DEFAULT NULL,	-- of paths: '/'
@@ -151,6 +158,7 @@ CREATE FUNCTION qwen_scores(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
+	long_text text DEFAULT 'head_tail',
 	abstain boolean DEFAULT false,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
 	separator text DEFAULT NULL,	-- of paths: '/'
@@ -165,6 +173,7 @@ CREATE FUNCTION qwen_scores(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
+	long_text text DEFAULT NULL,	-- as the task has it; head_tail without a task
 	task text DEFAULT NULL,
 	abstain boolean DEFAULT NULL,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
@@ -182,7 +191,8 @@ CREATE FUNCTION qwen_labels(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	threshold float8 DEFAULT 0.5,
-	server text DEFAULT NULL)
+	server text DEFAULT NULL,
+	long_text text DEFAULT 'head_tail')
 RETURNS text[]
 AS 'MODULE_PATHNAME', 'qwen_classify_labels_array'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -193,7 +203,8 @@ CREATE FUNCTION qwen_labels(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	threshold float8 DEFAULT 0.5,
-	server text DEFAULT NULL)
+	server text DEFAULT NULL,
+	long_text text DEFAULT 'head_tail')
 RETURNS text[]
 AS 'MODULE_PATHNAME', 'qwen_classify_labels_jsonb'
 LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
@@ -205,6 +216,7 @@ CREATE FUNCTION qwen_labels(
 	examples jsonb DEFAULT NULL,
 	threshold float8 DEFAULT 0.5,
 	server text DEFAULT NULL,
+	long_text text DEFAULT NULL,	-- as the task has it; head_tail without a task
 	task text DEFAULT NULL)
 RETURNS text[]
 AS 'MODULE_PATHNAME', 'qwen_classify_labels_text'
@@ -234,6 +246,7 @@ CREATE FUNCTION qwen.preview(
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT true,
 	server text DEFAULT NULL,
+	long_text text DEFAULT 'head_tail',
 	abstain boolean DEFAULT false,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
 	separator text DEFAULT NULL,	-- of paths: '/'
@@ -249,6 +262,7 @@ CREATE FUNCTION qwen.preview(
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT true,
 	server text DEFAULT NULL,
+	long_text text DEFAULT 'head_tail',
 	abstain boolean DEFAULT false,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
 	separator text DEFAULT NULL,	-- of paths: '/'
@@ -264,6 +278,7 @@ CREATE FUNCTION qwen.preview(
 	examples jsonb DEFAULT NULL,
 	with_reason boolean DEFAULT NULL,
 	server text DEFAULT NULL,
+	long_text text DEFAULT NULL,	-- as the task has it; head_tail without a task
 	task text DEFAULT NULL,
 	abstain boolean DEFAULT NULL,
 	tree text DEFAULT NULL,			-- 'levels' or 'flat'
@@ -293,29 +308,29 @@ RETURNS text
 AS 'MODULE_PATHNAME', 'qwen_classify_version'
 LANGUAGE C STRICT IMMUTABLE PARALLEL SAFE;
 
-COMMENT ON FUNCTION qwen_classify(text, text[], text, jsonb, boolean, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen_classify(text, text[], text, jsonb, boolean, text, text, boolean, text, text, float8) IS
 'label, confidence and reason of a text, by the model on your inference server';
-COMMENT ON FUNCTION qwen_classify(text, jsonb, text, jsonb, boolean, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen_classify(text, jsonb, text, jsonb, boolean, text, text, boolean, text, text, float8) IS
 'label, confidence and reason of a text, by the model on your inference server';
-COMMENT ON FUNCTION qwen_classify(text, text, text, jsonb, boolean, text, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen_classify(text, text, text, jsonb, boolean, text, text, text, boolean, text, text, float8) IS
 'label, confidence and reason of a text, by the model on your inference server';
-COMMENT ON FUNCTION qwen_label(text, text[], text, jsonb, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen_label(text, text[], text, jsonb, text, text, boolean, text, text, float8) IS
 'the label of a text alone: the cheapest';
-COMMENT ON FUNCTION qwen_label(text, jsonb, text, jsonb, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen_label(text, jsonb, text, jsonb, text, text, boolean, text, text, float8) IS
 'the label of a text alone: the cheapest';
-COMMENT ON FUNCTION qwen_label(text, text, text, jsonb, text, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen_label(text, text, text, jsonb, text, text, text, boolean, text, text, float8) IS
 'the label of a text alone: the cheapest';
-COMMENT ON FUNCTION qwen_scores(text, text[], text, jsonb, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen_scores(text, text[], text, jsonb, text, text, boolean, text, text, float8) IS
 'the probability of every label';
-COMMENT ON FUNCTION qwen_scores(text, jsonb, text, jsonb, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen_scores(text, jsonb, text, jsonb, text, text, boolean, text, text, float8) IS
 'the probability of every label';
-COMMENT ON FUNCTION qwen_scores(text, text, text, jsonb, text, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen_scores(text, text, text, jsonb, text, text, text, boolean, text, text, float8) IS
 'the probability of every label';
-COMMENT ON FUNCTION qwen_labels(text, text[], text, jsonb, double precision, text) IS
+COMMENT ON FUNCTION qwen_labels(text, text[], text, jsonb, double precision, text, text) IS
 'the labels that fit a text, in the order written; a request a label';
-COMMENT ON FUNCTION qwen_labels(text, jsonb, text, jsonb, double precision, text) IS
+COMMENT ON FUNCTION qwen_labels(text, jsonb, text, jsonb, double precision, text, text) IS
 'the labels that fit a text, in the order written; a request a label';
-COMMENT ON FUNCTION qwen_labels(text, text, text, jsonb, double precision, text, text) IS
+COMMENT ON FUNCTION qwen_labels(text, text, text, jsonb, double precision, text, text, text) IS
 'the labels that fit a text, in the order written; a request a label';
 COMMENT ON FUNCTION qwen_clean(text, boolean, boolean, boolean, boolean, boolean, boolean, text) IS
 'dirty text made readable: markup, mojibake, boilerplate, noise';
@@ -323,11 +338,11 @@ COMMENT ON FUNCTION qwen.check_server(text) IS
 'tries a server with two small requests and says what it is';
 COMMENT ON FUNCTION qwen.version() IS
 'version of the library that is loaded';
-COMMENT ON FUNCTION qwen.preview(text, text[], text, jsonb, boolean, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen.preview(text, text[], text, jsonb, boolean, text, text, boolean, text, text, float8) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
-COMMENT ON FUNCTION qwen.preview(text, jsonb, text, jsonb, boolean, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen.preview(text, jsonb, text, jsonb, boolean, text, text, boolean, text, text, float8) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
-COMMENT ON FUNCTION qwen.preview(text, text, text, jsonb, boolean, text, text, boolean, text, text, float8) IS
+COMMENT ON FUNCTION qwen.preview(text, text, text, jsonb, boolean, text, text, text, boolean, text, text, float8) IS
 'the exact body of the request that qwen_classify would send; sends nothing';
 
 -- Tasks: what to ask, and which table to label.  Configuration and state are
@@ -351,6 +366,7 @@ CREATE TABLE qwen.task (
 	abstain boolean NOT NULL DEFAULT false,	-- the answer may be that no label fits
 	mode text NOT NULL DEFAULT 'single' CHECK (mode IN ('single', 'multi')),	-- multi: the label column is text[]
 	orders integer NOT NULL DEFAULT 1,	-- of the labels, a text's by its hash
+	long_text text NOT NULL DEFAULT 'head_tail' CHECK (long_text IN ('head_tail', 'split')),
 	tree text NOT NULL DEFAULT 'levels' CHECK (tree IN ('levels', 'flat')),
 	separator text NOT NULL DEFAULT '/',	-- of paths in a tree
 	min_confidence float8 NOT NULL DEFAULT 0,	-- that a label of a tree needs
@@ -671,7 +687,8 @@ CREATE FUNCTION qwen.create_task(
 	orders integer DEFAULT 1,
 	tree text DEFAULT 'levels',
 	separator text DEFAULT '/',
-	min_confidence float8 DEFAULT 0)
+	min_confidence float8 DEFAULT 0,
+	long_text text DEFAULT 'head_tail')
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_array'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -693,7 +710,8 @@ CREATE FUNCTION qwen.create_task(
 	orders integer DEFAULT 1,
 	tree text DEFAULT 'levels',
 	separator text DEFAULT '/',
-	min_confidence float8 DEFAULT 0)
+	min_confidence float8 DEFAULT 0,
+	long_text text DEFAULT 'head_tail')
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_jsonb'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -715,7 +733,8 @@ CREATE FUNCTION qwen.create_task(
 	orders integer DEFAULT 1,
 	tree text DEFAULT 'levels',
 	separator text DEFAULT '/',
-	min_confidence float8 DEFAULT 0)
+	min_confidence float8 DEFAULT 0,
+	long_text text DEFAULT 'head_tail')
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_create_task_text'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -741,6 +760,7 @@ CREATE FUNCTION qwen.alter_task(
 	tree text DEFAULT NULL,
 	separator text DEFAULT NULL,
 	min_confidence float8 DEFAULT NULL,
+	long_text text DEFAULT NULL,
 	example_choice text DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_array'
@@ -765,6 +785,7 @@ CREATE FUNCTION qwen.alter_task(
 	tree text DEFAULT NULL,
 	separator text DEFAULT NULL,
 	min_confidence float8 DEFAULT NULL,
+	long_text text DEFAULT NULL,
 	example_choice text DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_jsonb'
@@ -789,6 +810,7 @@ CREATE FUNCTION qwen.alter_task(
 	tree text DEFAULT NULL,
 	separator text DEFAULT NULL,
 	min_confidence float8 DEFAULT NULL,
+	long_text text DEFAULT NULL,
 	example_choice text DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_alter_task_text'
@@ -799,17 +821,17 @@ RETURNS void
 AS 'MODULE_PATHNAME', 'qwen_classify_drop_task'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer, text, text, float8) IS
+COMMENT ON FUNCTION qwen.create_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer, text, text, float8, text) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer, text, text, float8) IS
+COMMENT ON FUNCTION qwen.create_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer, text, text, float8, text) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer, text, text, float8) IS
+COMMENT ON FUNCTION qwen.create_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, integer, integer, boolean, text, integer, text, text, float8, text) IS
 'makes a task: what to ask about a text, under a name';
-COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8, text) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text[], text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8, text, text) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8, text) IS
+COMMENT ON FUNCTION qwen.alter_task(text, jsonb, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8, text, text) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
-COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8, text) IS
+COMMENT ON FUNCTION qwen.alter_task(text, text, text, jsonb, text, boolean, anycompatible, integer, boolean, jsonb, integer, integer, boolean, text, integer, text, text, float8, text, text) IS
 'changes what is given of a task; rename gives labels new names, in the rows too';
 COMMENT ON FUNCTION qwen.drop_task(text) IS
 'drops a task with all that is known of its rows; their labels stay';

@@ -9,7 +9,7 @@ CREATE ROLE regress_qwen_reader;
 GRANT USAGE ON FOREIGN SERVER nowhere TO regress_qwen_maker, regress_qwen_reader;
 SET ROLE regress_qwen_admin;
 CREATE VIEW task AS
-  SELECT name, owner, version, labels, instructions, examples, server, with_reason AS reason, accept_above, priority, keep, votes
+  SELECT name, owner, version, labels, instructions, examples, server, with_reason AS reason, accept_above, priority, keep, votes, long_text
     FROM qwen.task ORDER BY id;
 
 -- Labels in all their forms, stored in the order written; the rest has defaults.
@@ -24,7 +24,7 @@ SELECT qwen.create_task('jsonb_built', jsonb_build_object('a', 'x', 'b', 'y'));
 SELECT qwen.create_task('text', '{"z": null}'::text);
 SELECT qwen.create_task(name => 'all', labels => ARRAY['a', 'b'], instructions => 'I.',
   examples => '[{"input": "one", "label": "a"}]', server => 'nowhere', with_reason => false,
-  accept_above => 0.9, priority => 20, keep => false, votes => 5);
+  accept_above => 0.9, priority => 20, keep => false, votes => 5, long_text => 'split');
 SELECT * FROM task;
 
 -- What is wrong is said before anything is stored.
@@ -51,6 +51,7 @@ SELECT qwen.create_task('bad', '{a,b}', accept_above => '');
 SELECT qwen.create_task('bad', '{a,b}', priority => 0);
 SELECT qwen.create_task('bad', '{a,b}', priority => 101);
 SELECT qwen.create_task('bad', '{a,b}', votes => 2);
+SELECT qwen.create_task('bad', '{a,b}', long_text => 'cut');
 SELECT qwen.create_task('bad', '{a,b}', votes => 21);
 SELECT qwen.create_task('bad', '{a,b}', votes => -1);
 SELECT qwen.create_task('bad', '{a,b}', server => 'unknown');
@@ -59,6 +60,7 @@ SELECT count(*) FROM task WHERE name IN ('', ' ', 'bad');
 -- Only what is given changes; what shapes a request makes a new version.
 SELECT qwen.alter_task('all', priority => 30);
 SELECT qwen.alter_task('all', votes => 5);
+SELECT qwen.alter_task('all', long_text => 'split');
 SELECT qwen.alter_task('all', accept_above => 0.5, keep => true);
 -- accept_above in all spellings; NULL leaves it
 SELECT qwen.alter_task('all', accept_above => 'certified');
@@ -86,6 +88,7 @@ SELECT qwen.alter_task('all', instructions => 'J.');
 SELECT qwen.alter_task('all', examples => '[{"input": "two", "label": "b"}]');
 SELECT qwen.alter_task('all', server => 'closed');
 SELECT qwen.alter_task('all', votes => 3);
+SELECT qwen.alter_task('all', long_text => 'head_tail');
 SELECT qwen.alter_task('all', with_reason => true);
 SELECT qwen.alter_task('all', ARRAY['b', 'a']);
 SELECT qwen.alter_task('all', '{"a": null, "b": "second"}'::jsonb);
@@ -98,6 +101,7 @@ SELECT version FROM task WHERE name = 'all';
 SELECT qwen.alter_task('all', examples => '[{"input": "two", "label": "c"}]', priority => 5);
 SELECT qwen.alter_task('all', priority => 1000);
 SELECT qwen.alter_task('all', votes => 1);
+SELECT qwen.alter_task('all', long_text => '');
 SELECT qwen.alter_task('all', accept_above => -1);
 SELECT qwen.alter_task('all', server => 'unknown');
 SELECT qwen.alter_task('unknown', priority => 5);

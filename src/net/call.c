@@ -104,6 +104,7 @@ qc_call_create(MemoryContext parent, const QcCallSpec *spec)
 	call->prompt = spec->prompt;
 	call->budget = spec->budget;
 	call->with_reason = spec->with_reason;
+	call->whole = spec->whole;
 	call->draw = spec->draw;
 	call->cost.requests = 1;
 	call->background = spec->budget->patient;
@@ -215,38 +216,66 @@ qc_call_adopt(char *text)
 }
 
 /*
+ * The shape of a first request, by what is known of the endpoint; false: no
+ * memory.
+ */
+static bool
+qc_call_first_shape(const QcCallSpec *spec, QcShape *shape)
+{
+	QcEndpoint *endpoint = spec->endpoint;
+	QcChosen	chosen;
+	const char *system;
+
+	memset(shape, 0, sizeof(*shape));
+	shape->facts = *qc_endpoint_facts(endpoint);
+	if (!shape->facts.known)
+		shape->facts.api = endpoint->api == QC_API_AUTO ? QC_API_OPENAI : endpoint->api;
+	shape->asked.labels = spec->prompt->labels;
+	shape->asked.codes = spec->prompt->codes;
+	shape->draw = spec->draw;
+	shape->asked.mode = qc_shape_mode(&shape->facts, spec->with_reason);
+	system = qc_prompt_system(spec->prompt, shape->asked.mode, false);
+	if (system == NULL)
+		return false;
+	qc_pool_choose(spec->prompt, spec->text, spec->len, &chosen);
+	qc_shape_take(shape, spec->prompt, &chosen);
+	shape->max_chars = qc_shape_max_chars(shape, endpoint, spec->prompt, system,
+										  spec->with_reason, spec->text, spec->len);
+	return true;
+}
+
+static void
+qc_call_no_memory(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+size_t
+qc_call_max_chars(const QcCallSpec *spec)
+{
+	QcShape		shape;
+
+	if (!qc_call_first_shape(spec, &shape))
+		qc_call_no_memory();
+	return shape.max_chars;
+}
+
+/*
  * The same steps as for sending, so that what is shown is what would be sent;
  * nothing is asked of the server for it.
  */
 char *
 qc_call_preview(const QcCallSpec *spec)
 {
-	QcEndpoint *endpoint = spec->endpoint;
-	QcShape		shape = {0};
-	QcChosen	chosen;
-	const char *system;
+	QcShape		shape;
 	char	   *body = NULL;
 
-	shape.facts = *qc_endpoint_facts(endpoint);
-	if (!shape.facts.known)
-		shape.facts.api = endpoint->api == QC_API_AUTO ? QC_API_OPENAI : endpoint->api;
-	shape.asked.labels = spec->prompt->labels;
-	shape.asked.codes = spec->prompt->codes;
-	shape.draw = spec->draw;
-	shape.asked.mode = qc_shape_mode(&shape.facts, spec->with_reason);
-	system = qc_prompt_system(spec->prompt, shape.asked.mode, false);
-	if (system != NULL)
-	{
-		qc_pool_choose(spec->prompt, spec->text, spec->len, &chosen);
-		qc_shape_take(&shape, spec->prompt, &chosen);
-		shape.max_chars = qc_shape_max_chars(&shape, endpoint, spec->prompt, system, spec->with_reason,
-											 spec->text, spec->len);
-		body = qc_shape_body(&shape, endpoint, spec->prompt, qc_endpoint_model(endpoint),
+	if (qc_call_first_shape(spec, &shape))
+		body = qc_shape_body(&shape, spec->endpoint, spec->prompt, qc_endpoint_model(spec->endpoint),
 							 spec->text, spec->len);
-	}
 	if (body != NULL)
 		body = qc_call_adopt(body);
 	if (body == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		qc_call_no_memory();
 	return body;
 }

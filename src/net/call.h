@@ -30,6 +30,7 @@ typedef struct QcCallSpec
 	const char *text;			/* valid UTF-8, NUL-terminated; copied */
 	size_t		len;
 	bool		with_reason;
+	bool		whole;			/* what does not fit is too long, never cut */
 	int			draw;			/* the how many-th of several, at temperature 1; 0: one answer
 								 * by the server's options */
 	QcBudget   *budget;			/* must outlive the call */
@@ -70,6 +71,12 @@ extern const QcFailure *qc_call_trouble(const QcCall *call);
 
 /* Abort if under way, and free at once. */
 extern void qc_call_free(QcCall *call);
+
+/*
+ * How many characters of such a text a request takes, as far as is known of
+ * the endpoint yet; 0: all.
+ */
+extern size_t qc_call_max_chars(const QcCallSpec *spec);
 
 /*
  * The body that a first request for this text would have, as JSON text

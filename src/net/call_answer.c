@@ -142,7 +142,7 @@ qc_call_cut(QcCall *call, size_t chars, int replica)
 		qc_call_proceed(call);
 		return;
 	}
-	if (call->cuts++ >= QC_MOST_CUTS || chars == 0)
+	if (call->whole || call->cuts++ >= QC_MOST_CUTS || chars == 0)
 	{
 		qc_call_describe(call, QC_FAIL_TOO_LONG, replica);
 		qc_call_fail(call);

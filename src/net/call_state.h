@@ -59,6 +59,7 @@ struct QcCall
 	size_t		len;
 	QcChosen	chosen;			/* examples for this text */
 	bool		with_reason;
+	bool		whole;
 	int			draw;
 	bool		background;		/* budget->patient */
 

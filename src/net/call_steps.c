@@ -370,6 +370,16 @@ qc_call_over_budget(QcCall *call)
 	qc_call_fail(call);
 }
 
+/* It would have to be cut: whoever wants the whole asks about less at a time. */
+static void
+qc_call_too_long(QcCall *call)
+{
+	qc_failure_set(&call->failure, QC_FAIL_TOO_LONG, 0,
+				   "text does not fit into the context of the model");
+	qc_failure_server(&call->failure, call->endpoint->name);
+	qc_call_fail(call);
+}
+
 /*
  * Send.  The budget is looked at before each request, tries included: they
  * cost what a request costs.
@@ -389,6 +399,12 @@ qc_call_send(QcCall *call)
 
 	qc_call_shape(call);
 	body = qc_call_body(call);
+	if (call->whole && call->shape.was_cut)
+	{
+		free(body);
+		qc_call_too_long(call);
+		return;
+	}
 	kind = qc_kind_of(call->shape.facts.api);
 	call->http = qc_http_start(call->endpoint, call->replica, kind->at_root, kind->path,
 							   body, qc_call_answered, call);

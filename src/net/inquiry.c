@@ -22,6 +22,7 @@ static const QcCombiner *const combiners[] = {
 	&qc_combine_levels,
 	&qc_combine_guard,
 	&qc_combine_each,
+	&qc_combine_segments,
 	&qc_combine_order,
 	&qc_combine_votes,
 };
@@ -50,9 +51,11 @@ combiner_of(int first, const QcCallSpec *spec)
 
 /* ---- parts ---- */
 
-void
+QcPart *
 qc_steps_ask(QcSteps *steps, const QcCallSpec *spec)
 {
+	QcPart	   *part;
+
 	if (steps->nparts == steps->room)
 	{
 		int			room = Max(2 * steps->room, QC_FIRST_PARTS);
@@ -62,9 +65,10 @@ qc_steps_ask(QcSteps *steps, const QcCallSpec *spec)
 			MemoryContextAlloc(steps->cxt, size);
 		steps->room = room;
 	}
-	memset(&steps->part[steps->nparts], 0, sizeof(QcPart));
-	steps->part[steps->nparts].spec = *spec;
-	steps->nparts++;
+	part = &steps->part[steps->nparts++];
+	memset(part, 0, sizeof(QcPart));
+	part->spec = *spec;
+	return part;
 }
 
 static int
@@ -117,9 +121,38 @@ fail(QcSteps *steps, const QcFailure *failure)
 {
 	steps->failure = *failure;
 	steps->failed = steps->done = true;
-	for (int i = 0; i < steps->nstarted; i++)
+	for (int i = steps->nended; i < steps->nstarted; i++)
 		if (steps->part[i].inquiry != NULL)
 			end_part(steps, &steps->part[i]);
+}
+
+/* Others may be asked instead of one that failed: parts move.  False: it stays. */
+static bool
+replace(QcSteps *steps, int i, const QcFailure *failure)
+{
+	if (steps->combiner->replace == NULL || !steps->combiner->replace(steps, i, failure))
+		return false;
+	steps->part[i].replaced = true;
+	return true;
+}
+
+/* A part is answered; false: its failure is that of all. */
+static bool
+take(QcSteps *steps, int i)
+{
+	QcInquiry  *inquiry = steps->part[i].inquiry;
+	const QcFailure *failure = qc_inquiry_failure(inquiry);
+
+	if (failure == NULL)
+		steps->part[i].verdict = qc_inquiry_take_verdict(inquiry);
+	else if (!replace(steps, i, failure))
+	{
+		fail(steps, failure);
+		return false;
+	}
+	steps->nanswered++;
+	end_part(steps, &steps->part[i]);
+	return true;
 }
 
 /* Take what was answered; true: something was. */
@@ -128,21 +161,15 @@ collect(QcSteps *steps)
 {
 	int			before = steps->nanswered;
 
-	for (int i = 0; i < steps->nstarted; i++)
+	for (int i = steps->nended; i < steps->nstarted; i++)
 	{
-		QcPart	   *part = &steps->part[i];
-
-		if (part->inquiry == NULL || !qc_inquiry_done(part->inquiry))
+		if (steps->part[i].inquiry == NULL || !qc_inquiry_done(steps->part[i].inquiry))
 			continue;
-		if (qc_inquiry_failure(part->inquiry) != NULL)
-		{
-			fail(steps, qc_inquiry_failure(part->inquiry));
+		if (!take(steps, i))
 			return true;
-		}
-		part->verdict = qc_inquiry_take_verdict(part->inquiry);
-		steps->nanswered++;
-		end_part(steps, part);
 	}
+	while (steps->nended < steps->nstarted && steps->part[steps->nended].inquiry == NULL)
+		steps->nended++;
 	return steps->nanswered > before;
 }
 
@@ -318,7 +345,7 @@ qc_inquiry_cost(const QcInquiry *inquiry)
 	if (steps == NULL)
 		return qc_call_cost(inquiry->call);
 	cost = steps->cost;
-	for (int i = 0; i < steps->nstarted; i++)
+	for (int i = steps->nended; i < steps->nstarted; i++)
 		if (steps->part[i].inquiry != NULL)
 			add_cost(&cost, qc_inquiry_cost(steps->part[i].inquiry));
 	return cost;
@@ -332,7 +359,7 @@ qc_inquiry_trouble(const QcInquiry *inquiry)
 
 	if (steps == NULL)
 		return qc_call_trouble(inquiry->call);
-	for (int i = 0; i < steps->nstarted && trouble == NULL; i++)
+	for (int i = steps->nended; i < steps->nstarted && trouble == NULL; i++)
 		if (steps->part[i].inquiry != NULL)
 			trouble = qc_inquiry_trouble(steps->part[i].inquiry);
 	return trouble;

@@ -57,4 +57,4 @@ combine(QcSteps *steps, QcVerdict *verdict)
 	return good;
 }
 
-const QcCombiner qc_combine_each = {"each label", takes, next, combine};
+const QcCombiner qc_combine_each = {"each label", takes, next, NULL, combine};

@@ -74,4 +74,4 @@ combine(QcSteps *steps, QcVerdict *verdict)
 	return true;
 }
 
-const QcCombiner qc_combine_guard = {"guard", takes, next, combine};
+const QcCombiner qc_combine_guard = {"guard", takes, next, NULL, combine};

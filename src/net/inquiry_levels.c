@@ -68,8 +68,7 @@ next(QcSteps *steps)
 	level = level_at(prompt, node);
 	spec.prompt = level->prompt;
 	spec.with_reason = spec.with_reason && has_leaf(prompt, level);
-	qc_steps_ask(steps, &spec);
-	steps->part[steps->nparts - 1].tag = node;
+	qc_steps_ask(steps, &spec)->tag = node;
 }
 
 static bool
@@ -81,4 +80,4 @@ combine(QcSteps *steps, QcVerdict *verdict)
 	return qc_joint_verdict(steps->spec.prompt, opened, n, verdict);
 }
 
-const QcCombiner qc_combine_levels = {"levels", takes, next, combine};
+const QcCombiner qc_combine_levels = {"levels", takes, next, NULL, combine};

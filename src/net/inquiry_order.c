@@ -49,4 +49,4 @@ combine(QcSteps *steps, QcVerdict *verdict)
 	return true;
 }
 
-const QcCombiner qc_combine_order = {"order", takes, next, combine};
+const QcCombiner qc_combine_order = {"order", takes, next, NULL, combine};

@@ -64,4 +64,4 @@ combine(QcSteps *steps, QcVerdict *verdict)
 	return qc_verdict_vote(draw, n, verdict);
 }
 
-const QcCombiner qc_combine_votes = {"votes", takes, next, combine};
+const QcCombiner qc_combine_votes = {"votes", takes, next, NULL, combine};

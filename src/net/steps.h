@@ -30,7 +30,9 @@ typedef struct QcPart
 	QcCallSpec	spec;			/* its text is the inquiry's own */
 	QcInquiry  *inquiry;		/* under way; NULL: not yet, or answered */
 	QcVerdict	verdict;		/* once answered; what it holds may be taken out of it */
+	bool		replaced;		/* it failed, and others were asked instead */
 	int			tag;			/* the combiner's own; 0 at first */
+	double		weight;			/* the same */
 } QcPart;
 
 typedef struct QcSteps QcSteps;
@@ -47,6 +49,12 @@ typedef struct QcCombiner
 	 * To add none is to say that these are all.
 	 */
 	void		(*next) (QcSteps *steps);
+
+	/*
+	 * NULL, or: a part failed; add others that stand for it and return true, or
+	 * leave it at that.
+	 */
+	bool		(*replace) (QcSteps *steps, int part, const QcFailure *failure);
 
 	/* The verdict of all parts, one at least.  False: no memory. */
 	bool		(*combine) (QcSteps *steps, QcVerdict *verdict);
@@ -65,6 +73,7 @@ struct QcSteps
 	int			nstarted;		/* the first so many of them */
 	int			nanswered;		/* of these, in any order */
 	int			nunder_way;
+	int			nended;			/* no part before this one is under way */
 
 	QcVerdict	verdict;
 	QcFailure	failure;
@@ -74,14 +83,15 @@ struct QcSteps
 	QcCallCost	cost;			/* of those that ended */
 };
 
-/* Add a question; of the text only the pointer is kept. */
-extern void qc_steps_ask(QcSteps *steps, const QcCallSpec *spec);
+/* Add a question; of the text only the pointer is kept.  Good until the next one. */
+extern QcPart *qc_steps_ask(QcSteps *steps, const QcCallSpec *spec);
 
 extern const QcCombiner qc_combine_each;
 extern const QcCombiner qc_combine_levels;
 extern const QcCombiner qc_combine_order;
 
 extern const QcCombiner qc_combine_guard;
+extern const QcCombiner qc_combine_segments;
 extern const QcCombiner qc_combine_votes;
 
 #endif							/* QC_STEPS_H */

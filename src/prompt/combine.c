@@ -17,6 +17,12 @@
 /* Dirichlet 1/2: what no draw said is unlikely, not impossible. */
 #define PRIOR 0.5
 
+/* No part rules a label out: servers print no more precision than this. */
+#define LEAST_SHARE 1e-6
+
+/* What a label is worth that came without a number: for the choice alone. */
+#define UNSAID 0.75
+
 /* The model would rather say something else: a fall of coverage by this much. */
 #define MOST_FALL 0.3
 
@@ -204,4 +210,156 @@ qc_verdict_guard(QcVerdict *whole, QcVerdict *rest, QcVerdict *out)
 	out->suspect = suspect;
 	if (suspect)
 		mix(whole, out);
+}
+
+/* ---- parts of a text ---- */
+
+/* How probable a part finds a label; without a posterior by what it says. */
+static double
+log_share(const QcVerdict *part, int label)
+{
+	double		share;
+
+	if (part->posterior != NULL)
+		share = part->posterior[label];
+	else
+	{
+		double		own = isnan(part->confidence) ? UNSAID : part->confidence;
+
+		own = fmax(own, 1.0 / part->nlabels);
+		share = label == part->label ? own : (1 - own) / (part->nlabels - 1);
+	}
+	return log(fmax(share, LEAST_SHARE));
+}
+
+/* By how much a part prefers a label to all others. */
+static double
+margin(const QcShare *part, int label)
+{
+	double		other = -INFINITY;
+
+	for (int i = 0; i < part->verdict->nlabels; i++)
+		if (i != label)
+			other = fmax(other, log_share(part->verdict, i));
+	return part->weight * (log_share(part->verdict, label) - other);
+}
+
+/* Average the logarithms, then make them shares. */
+static void
+average(const QcShare *part, int n, double *share, int nlabels)
+{
+	double		weight = 0;
+	double		most = -INFINITY;
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		weight += part[i].weight;
+	for (int k = 0; k < nlabels; k++)
+	{
+		for (int i = 0; i < n; i++)
+			share[k] += part[i].weight / weight * log_share(part[i].verdict, k);
+		most = fmax(most, share[k]);
+	}
+	for (int k = 0; k < nlabels; k++)
+		sum += share[k] = exp(share[k] - most);
+	for (int k = 0; k < nlabels; k++)
+		share[k] /= sum;
+}
+
+/* The least exact of them. */
+static QcSource
+common_source(const QcShare *part, int n)
+{
+	QcSource	source = QC_SOURCE_MASKED;
+
+	for (int i = 0; i < n; i++)
+		if (part[i].verdict->posterior == NULL)
+			return QC_SOURCE_NONE;
+		else if (part[i].verdict->source > source)
+			source = part[i].verdict->source;
+	return source;
+}
+
+/* The mean by weight of a number that some parts have; NaN: none has. */
+static double
+mean(const QcShare *part, int n, double (*number) (const QcVerdict *verdict, int label), int label)
+{
+	double		sum = 0;
+	double		weight = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		double		x = number(part[i].verdict, label);
+
+		if (isnan(x))
+			continue;
+		sum += part[i].weight * x;
+		weight += part[i].weight;
+	}
+	return weight > 0 ? sum / weight : NAN;
+}
+
+static double
+coverage_of(const QcVerdict *verdict, int label)
+{
+	(void) label;
+	return verdict->coverage;
+}
+
+/* What the model says of the label itself. */
+static double
+verbal_of(const QcVerdict *verdict, int label)
+{
+	if (verdict->label != label)
+		return NAN;
+	if (verdict->source == QC_SOURCE_VOTE)
+		return verdict->verbal;
+	return verdict->source == QC_SOURCE_VERBAL ? verdict->confidence : NAN;
+}
+
+static void
+take_decisive_reason(const QcShare *part, int n, QcVerdict *out)
+{
+	const QcShare *best = NULL;
+
+	for (int i = 0; i < n; i++)
+		if (part[i].verdict->label == out->label && part[i].verdict->reason != NULL &&
+			(best == NULL || margin(&part[i], out->label) > margin(best, out->label)))
+			best = &part[i];
+	if (best == NULL)
+		return;
+	out->reason = best->verdict->reason;
+	best->verdict->reason = NULL;
+}
+
+bool
+qc_verdict_join(const QcShare *part, int n, QcVerdict *out)
+{
+	int			nlabels = part[0].verdict->nlabels;
+	double	   *share = calloc((size_t) nlabels, sizeof(double));
+
+	memset(out, 0, sizeof(*out));
+	if (share == NULL)
+		return false;
+	average(part, n, share, nlabels);
+	out->label = largest(share, nlabels);
+	out->nlabels = nlabels;
+	out->source = common_source(part, n);
+	out->coverage = mean(part, n, coverage_of, out->label);
+	out->verbal = mean(part, n, verbal_of, out->label);
+	take_decisive_reason(part, n, out);
+	if (out->source != QC_SOURCE_NONE)
+	{
+		out->posterior = share;
+		out->confidence = share[out->label];
+	}
+	else
+	{
+		free(share);
+		out->confidence = out->verbal;
+		if (!isnan(out->confidence))
+			out->source = QC_SOURCE_VERBAL;
+	}
+	out->lo = out->hi = out->confidence;
+	return true;
 }

@@ -41,4 +41,21 @@ extern bool qc_verdict_of_order(QcVerdict *verdict, const QcLabels *labels, int 
  */
 extern void qc_verdict_guard(QcVerdict *whole, QcVerdict *rest, QcVerdict *out);
 
+/* What a part of a text came to, and how much it counts. */
+typedef struct QcShare
+{
+	QcVerdict  *verdict;
+	double		weight;			/* > 0 */
+} QcShare;
+
+/*
+ * The verdict on the whole of a text, of n parts of it (one at least): the
+ * average of the logarithms of their posteriors, by weight.  Where one has
+ * none, what each says of itself makes the label, and the confidence is what
+ * those that gave this label say on average, or nothing.  The reason is that
+ * of the part that says the most for the label, among those that gave it, and
+ * is taken from it.  False: no memory.
+ */
+extern bool qc_verdict_join(const QcShare *part, int n, QcVerdict *out);
+
 #endif							/* QC_PROMPT_COMBINE_H */

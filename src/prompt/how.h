@@ -11,12 +11,21 @@
 #ifndef QC_PROMPT_HOW_H
 #define QC_PROMPT_HOW_H
 
+#include <stdint.h>
+
 /* More draws tell little more: 80 % of all rows are unanimous at 3. */
 #define QC_LEAST_VOTES	3
 #define QC_MOST_VOTES	20
 
 /* Each has a system message of its own, which a server's prefix cache is to hold. */
 #define QC_MOST_ORDERS	4
+
+/* What is done with a text that is longer than a request takes. */
+typedef enum QcLongText
+{
+	QC_LONG_HEAD_TAIL,			/* its middle is left out */
+	QC_LONG_SPLIT				/* it is asked about in segments */
+} QcLongText;
 
 /* How a tree of labels is asked about. */
 typedef enum QcTreeWay
@@ -34,7 +43,8 @@ typedef struct QcHow
 	int			abstain;		/* the answer may be that no label fits; labels.h */
 	int			multi;			/* yes or no of each label; sibling.h */
 	int			orders;			/* of the labels, a text's by its hash; below 2: as written */
-	int			tree;			/* QcTreeWay */
+	int16_t		tree;			/* QcTreeWay */
+	int16_t		long_text;		/* QcLongText */
 	char		separator[QC_MAX_SEPARATOR + 1];	/* of a tree's paths; "": QC_SEPARATOR */
 } QcHow;
 

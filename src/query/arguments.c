@@ -124,8 +124,11 @@ refuse_with_task(const char *argument, const char *name)
 }
 
 static void
-question_by_task(const QcSiteTask *site, QcQuestion *question, bool reason_given, bool of_tree)
+question_by_task(const QcSiteTask *site, QcQuestion *question, bool reason_given,
+				 bool long_text_given, bool of_tree)
 {
+	int16		long_text = question->prompt.how.long_text;
+
 	if (question->prompt.how.abstain)
 		refuse_with_task("abstain", site->task->name);
 	if (question->prompt.labels)
@@ -137,6 +140,8 @@ question_by_task(const QcSiteTask *site, QcQuestion *question, bool reason_given
 	if (of_tree)
 		refuse_with_task("tree, separator and min_confidence", site->task->name);
 	question->prompt = site->args;
+	if (long_text_given)
+		question->prompt.how.long_text = long_text;
 	if (!reason_given)
 		question->with_reason = question->with_reason && site->task->with_reason;
 	if (question->server == NULL)
@@ -181,9 +186,11 @@ refuse_several(const char *name)
 
 /* What else the call itself says of how to ask; true: of a tree. */
 static bool
-read_how(FunctionCallInfo fcinfo, QcAskFor what, int abstain, QcHow *how)
+read_how(FunctionCallInfo fcinfo, QcAskFor what, int long_text, int abstain, QcHow *how)
 {
 	memset(how, 0, sizeof(QcHow));
+	if (!PG_ARGISNULL(long_text))
+		how->long_text = qc_long_text(PG_GETARG_TEXT_PP(long_text));
 	if (what == QC_FOR_LABELS)
 		how->multi = 1;
 	/* a database that was made by an older script lacks the last arguments */
@@ -214,6 +221,7 @@ qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what,
 	bool		has_reason = what == QC_FOR_ROW || what == QC_FOR_PREVIEW;
 	int			server = has_reason || what == QC_FOR_LABELS ? 5 : 4;
 	bool		reason_given = has_reason && !PG_ARGISNULL(4);
+	int			named = server + 2;	/* a task, in the one form that can name it */
 	const QcSiteTask *site;
 	bool		of_tree;
 
@@ -226,13 +234,14 @@ qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what,
 	question->with_reason = has_reason && (!reason_given || PG_GETARG_BOOL(4));
 	question->server = PG_ARGISNULL(server) ? NULL :
 		text_to_cstring(PG_GETARG_TEXT_PP(server));
-	of_tree = read_how(fcinfo, what, server + (form == QC_LABELS_TEXT ? 2 : 1), &question->prompt.how);
+	of_tree = read_how(fcinfo, what, server + 1, named + (form == QC_LABELS_TEXT ? 1 : 0),
+					   &question->prompt.how);
 
 	/* the same of the task */
-	if (form == QC_LABELS_TEXT && PG_NARGS() > server + 1 && !PG_ARGISNULL(server + 1))
+	if (form == QC_LABELS_TEXT && !PG_ARGISNULL(named))
 	{
-		site = task_of_site(task, parent, PG_GETARG_TEXT_PP(server + 1));
-		question_by_task(site, question, reason_given, of_tree);
+		site = task_of_site(task, parent, PG_GETARG_TEXT_PP(named));
+		question_by_task(site, question, reason_given, !PG_ARGISNULL(server + 1), of_tree);
 		ask_for(what, site->task->name, question);
 	}
 	else if (question->prompt.labels == NULL)

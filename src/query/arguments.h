@@ -2,8 +2,8 @@
  *
  * arguments.h
  *	  The arguments that all labelling functions share, by position:
- *	  input, labels, instructions, examples[, with_reason or threshold], server[, task]
- *	  [, abstain, tree, separator, min_confidence]; task where labels is text.
+ *	  input, labels, instructions, examples[, with_reason or threshold], server, long_text
+ *	  [, task][, abstain, tree, separator, min_confidence]; task where labels is text.
  *
  *-------------------------------------------------------------------------
  */

@@ -39,7 +39,7 @@ enum
 enum
 {
 	ARG_DRIFT_EVERY = ARG_RENAME, ARG_VOTES, ARG_ABSTAIN, ARG_MODE, ARG_ORDERS, ARG_TREE,
-	ARG_SEPARATOR, ARG_MIN_CONFIDENCE,
+	ARG_SEPARATOR, ARG_MIN_CONFIDENCE, ARG_LONG_TEXT,
 	ARG_EXAMPLE_CHOICE			/* of alter_task alone */
 };
 
@@ -192,6 +192,8 @@ other_arguments(FunctionCallInfo fcinfo, QcTask *task, int shift)
 	mode_argument(fcinfo, ARG_MODE + shift, task);
 	if (!PG_ARGISNULL(ARG_ORDERS + shift))
 		task->orders = PG_GETARG_INT32(ARG_ORDERS + shift);
+	if (!PG_ARGISNULL(ARG_LONG_TEXT + shift))
+		task->long_text = qc_long_text(PG_GETARG_TEXT_PP(ARG_LONG_TEXT + shift));
 	tree_arguments(fcinfo, task, shift);
 }
 
@@ -307,7 +309,7 @@ check_column(const QcTask *task)
 
 /* ---- writing ---- */
 
-#define NARGS 19
+#define NARGS 20
 
 /* Parameters of INSERT and UPDATE: $1 is the name or the id, then as listed. */
 static void
@@ -349,6 +351,8 @@ task_parameters(const QcTask *task, Oid *types, Datum *args, char *nulls)
 	args[17] = CStringGetTextDatum(task->separator);
 	types[18] = FLOAT8OID;
 	args[18] = Float8GetDatum(task->min_confidence);
+	types[19] = TEXTOID;
+	args[19] = CStringGetTextDatum(task->long_text == QC_LONG_SPLIT ? "split" : "head_tail");
 	for (int i = 5; i < NARGS; i++)
 		nulls[i] = ' ';
 	if (qc_task_accepts_certified(task))
@@ -438,9 +442,9 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 	/* a name that another session takes meanwhile shows as no row written */
 	if (write_task("INSERT INTO qwen.task (name, labels, instructions, examples, server, with_reason, "
 				   "accept_above, priority, keep, version, owner, drift_every, votes, abstain, mode, orders, "
-				   "tree, separator, min_confidence) "
+				   "tree, separator, min_confidence, long_text) "
 				   "VALUES ($1, $2::json, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
-				   "$17, $18, $19) "
+				   "$17, $18, $19, $20) "
 				   "ON CONFLICT (name) DO NOTHING", &task, false) == 0)
 		raise_taken(task.name);
 	PG_RETURN_VOID();
@@ -461,7 +465,8 @@ same_way(const QcTask *a, const QcTask *b)
 	return a->with_reason == b->with_reason && a->votes == b->votes &&
 		a->abstain == b->abstain && a->multi == b->multi && a->orders == b->orders &&
 		a->tree == b->tree && a->min_confidence == b->min_confidence &&
-		strcmp(a->separator, b->separator) == 0 && a->shots == b->shots;
+		strcmp(a->separator, b->separator) == 0 && a->long_text == b->long_text &&
+		a->shots == b->shots;
 }
 
 /* Does anything differ that shapes a request? */
@@ -559,7 +564,7 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 	if (write_task("UPDATE qwen.task SET labels = $2::json, instructions = $3, examples = $4::jsonb, "
 				   "server = $5, with_reason = $6, accept_above = $7, priority = $8, keep = $9, "
 				   "version = $10, owner = $11, drift_every = $12, votes = $13, abstain = $14, mode = $15, orders = $16, "
-				   "tree = $17, separator = $18, min_confidence = $19 WHERE id = $1", &fresh, true) != 1)
+				   "tree = $17, separator = $18, min_confidence = $19, long_text = $20 WHERE id = $1", &fresh, true) != 1)
 		elog(ERROR, "task %d is gone", fresh.id);
 	if (old->shots > 0 && fresh.shots == 0)
 		give_up_pool(&fresh);

@@ -330,6 +330,28 @@ qc_site_prompt_release(QcSitePrompt *prompt)
 		MemoryContextDelete(prompt->cxt);
 }
 
+/* ---- how a long text is asked about ---- */
+
+static bool
+is_word(const text *value, const char *word)
+{
+	return VARSIZE_ANY_EXHDR(value) == strlen(word) &&
+		memcmp(VARDATA_ANY(value), word, strlen(word)) == 0;
+}
+
+QcLongText
+qc_long_text(const text *word)
+{
+	if (is_word(word, "split"))
+		return QC_LONG_SPLIT;
+	if (!is_word(word, "head_tail"))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("long_text must be head_tail or split"),
+				 errhint("head_tail leaves out the middle of a text that is too long; split asks about all of it, in several requests.")));
+	return QC_LONG_HEAD_TAIL;
+}
+
 /* ---- how a tree is asked about ---- */
 
 QcTreeWay
@@ -394,6 +416,7 @@ qc_task_prompt_args(const QcTask *task, QcPromptArgs *args)
 	args->how.multi = task->multi;
 	args->how.orders = task->orders > 1 ? task->orders : 0;
 	args->how.tree = task->tree;
+	args->how.long_text = task->long_text;
 	args->how.min_confidence = task->min_confidence;
 	qc_set_separator(&args->how, task->separator);
 	args->labels = (struct varlena *) cstring_to_text(task->labels);

@@ -113,6 +113,9 @@ extern void qc_check_separator(const char *separator);
 extern void qc_set_separator(QcHow *how, const char *separator);	/* of a zeroed one */
 extern void qc_check_min_confidence(double min_confidence);
 
+/* The argument long_text; any other word is an error with a hint. */
+extern QcLongText qc_long_text(const text *word);
+
 /* Raise what prompt/ found wrong (QC_STATUS_OK is no fault). */
 pg_noreturn extern void qc_fault_raise(const QcFault *fault);
 

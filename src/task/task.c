@@ -48,7 +48,7 @@
 	QC_COLUMN(confidence_column, 3) ", " QC_COLUMN(reason_column, 4) ", " \
 	QC_READS ", drift_every, votes, abstain, mode = 'multi', orders, " \
 	"(tree = 'flat')::pg_catalog.int4, separator, min_confidence, " \
-	"CASE WHEN example_choice = 'similar' THEN example_k ELSE 0 END"
+	"CASE WHEN example_choice = 'similar' THEN example_k ELSE 0 END, long_text = 'split'"
 
 /* Columns in the order of QC_TASK_COLUMNS, from 1. */
 enum
@@ -58,7 +58,8 @@ enum
 	COL_KEEP, COL_PAUSED, COL_SOURCE, COL_EXISTING, COL_INPUT,
 	COL_INPUT_COLUMN, COL_LABEL_COLUMN, COL_CONFIDENCE_COLUMN, COL_REASON_COLUMN,
 	COL_INPUT_READS, COL_DRIFT_EVERY, COL_VOTES, COL_ABSTAIN,
-	COL_MULTI, COL_ORDERS, COL_TREE, COL_SEPARATOR, COL_MIN_CONFIDENCE, COL_SHOTS
+	COL_MULTI, COL_ORDERS, COL_TREE, COL_SEPARATOR, COL_MIN_CONFIDENCE, COL_SHOTS,
+	COL_SPLIT
 };
 
 static Datum
@@ -160,6 +161,7 @@ make_task(HeapTuple tuple, MemoryContext parent)
 	task->separator = text_column(tuple, COL_SEPARATOR, cxt);
 	task->min_confidence = DatumGetFloat8(column(tuple, COL_MIN_CONFIDENCE, &isnull));
 	task->shots = int_column(tuple, COL_SHOTS);
+	task->long_text = bool_column(tuple, COL_SPLIT) ? QC_LONG_SPLIT : QC_LONG_HEAD_TAIL;
 	return task;
 }
 

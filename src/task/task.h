@@ -19,6 +19,8 @@
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 
+#include "prompt/how.h"
+
 typedef struct QcTask
 {
 	MemoryContext cxt;			/* holds all of it */
@@ -43,6 +45,7 @@ typedef struct QcTask
 	char	   *separator;		/* of paths in it */
 	double		min_confidence; /* that a node in it needs to be the label */
 	int			shots;			/* examples that are chosen for each text; 0: none */
+	QcLongText	long_text;
 	bool		paused;
 
 	/* what it is attached to; source InvalidOid: nothing */

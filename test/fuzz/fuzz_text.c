@@ -11,6 +11,7 @@
 
 #include "prompt/level.h"
 #include "prompt/message.h"
+#include "prompt/segment.h"
 #include "prompt/suspect.h"
 
 #define MUST(x) do { if (!(x)) abort(); } while (0)
@@ -65,6 +66,25 @@ try_levels(QcPrompt *prompt)
 	}
 }
 
+/* Pieces are within the text, in order, valid, not too long. */
+static void
+try_segments(const char *s, size_t len, size_t max)
+{
+	size_t		n;
+	QcSegment  *segment = qc_segments(s, len, max, &n);
+
+	for (size_t i = 0; i < n; i++)
+	{
+		size_t		size = segment[i].end - segment[i].start;
+		size_t		chars;
+
+		MUST(segment[i].start < segment[i].end && segment[i].end <= len);
+		MUST(i == 0 || (segment[i].start > segment[i - 1].start && segment[i].end > segment[i - 1].end));
+		MUST(qc_utf8_valid(s + segment[i].start, size, &chars) == size && chars <= max);
+	}
+	free(segment);
+}
+
 static void
 try_prompt(const char *s, size_t len)
 {
@@ -113,6 +133,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		try_message((const char *) data + 1, len, data[0]);
 		try_orders((const char *) data + 1, len);
+		try_segments((const char *) data + 1, len, (size_t) data[0] + 1);
 	}
 	try_prompt((const char *) data + 1, size - 1);
 	return 0;

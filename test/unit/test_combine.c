@@ -22,6 +22,7 @@ drawn(int label, int n, double word, const char *reason)
 {
 	QcVerdict	draw = {0};
 
+	draw.coverage = NAN;
 	draw.label = label;
 	draw.nlabels = n;
 	draw.confidence = word;
@@ -271,6 +272,91 @@ check_guard(void)
 		  true, 2, 0.7, NULL);
 }
 
+/* A part with a posterior of three labels. */
+static QcVerdict
+part_of(double a, double b, double c, double coverage, QcSource source, const char *reason)
+{
+	QcVerdict	part = {0};
+
+	part.nlabels = 3;
+	part.posterior = malloc(3 * sizeof(double));
+	part.posterior[0] = a;
+	part.posterior[1] = b;
+	part.posterior[2] = c;
+	part.label = a > b && a > c ? 0 : b > c ? 1 : 2;
+	part.confidence = part.posterior[part.label];
+	part.coverage = coverage;
+	part.source = source;
+	part.reason = reason ? strdup(reason) : NULL;
+	return part;
+}
+
+static void
+segments(void)
+{
+	QcVerdict	part[3] = {
+		part_of(.7, .2, .1, .9, QC_SOURCE_MASKED, "little"), part_of(.1, .8, .1, NAN, QC_SOURCE_RENORM, "b"),
+		part_of(.9, .05, .05, .5, QC_SOURCE_MASKED, "much")
+	};
+	QcShare		share[3] = {{&part[0], 100}, {&part[1], 200}, {&part[2], 100}};
+	double		p[3];
+	double		sum = 0;
+	QcVerdict	out;
+
+	for (int i = 0; i < 3; i++)
+		sum += p[i] = exp(.25 * log(part[0].posterior[i]) + .5 * log(part[1].posterior[i]) +
+						  .25 * log(part[2].posterior[i]));
+	tap_ok(qc_verdict_join(share, 3, &out), "segments", "no memory");
+	tap_ok(fabs(out.posterior[0] - p[0] / sum) < 1e-12 && fabs(out.posterior[1] - p[1] / sum) < 1e-12 &&
+		   fabs(out.posterior[2] - p[2] / sum) < 1e-12 && out.nlabels == 3,
+		   "the logarithms are averaged by length", "%g %g %g", out.posterior[0], out.posterior[1], out.posterior[2]);
+	tap_ok(out.label == (p[0] > p[1] ? 0 : 1) && out.confidence == out.posterior[out.label], "the label is the likeliest",
+		   "%d %g", out.label, out.confidence);
+	tap_ok(out.source == QC_SOURCE_RENORM, "the source is the least exact", "%d", (int) out.source);
+	tap_ok(fabs(out.coverage - .7) < 1e-12, "coverage is the mean of those that know it", "%g", out.coverage);
+	free_all(part, 3, &out);
+
+	part[0] = part_of(.7, .2, .1, NAN, QC_SOURCE_MASKED, "little");
+	part[1] = part_of(.1, .8, .1, NAN, QC_SOURCE_MASKED, "other");
+	part[2] = part_of(.9, .05, .05, NAN, QC_SOURCE_MASKED, "much");
+	share[1].weight = 10;
+	qc_verdict_join(share, 3, &out);
+	tap_ok(out.label == 0 && strcmp(out.reason, "much") == 0, "the reason is of the segment that decided", "%s", out.reason);
+	tap_ok(part[2].reason == NULL && part[0].reason != NULL, "and taken from it", "it was copied");
+	free_all(part, 3, &out);
+
+	part[0] = part_of(1, 0, 0, NAN, QC_SOURCE_MASKED, NULL);
+	part[1] = part_of(0, 1, 0, NAN, QC_SOURCE_MASKED, NULL);
+	share[1].weight = 1000;
+	qc_verdict_join(share, 2, &out);
+	tap_ok(out.label == 1 && out.confidence > .5 && out.confidence < 1 && isfinite(out.posterior[0]) && out.reason == NULL,
+		   "a probability of 0 rules nothing out", "%d %g", out.label, out.confidence);
+	free_all(part, 2, &out);
+}
+
+/* Where the server gives no probabilities. */
+static void
+segments_with_words(void)
+{
+	QcVerdict	part[3] = {drawn(1, 3, .9, "first"), drawn(1, 3, .6, NULL), drawn(0, 3, .8, "other")};
+	QcShare		share[3] = {{&part[0], 100}, {&part[1], 200}, {&part[2], 100}};
+	QcVerdict	out;
+
+	qc_verdict_join(share, 3, &out);
+	tap_ok(out.label == 1 && out.source == QC_SOURCE_VERBAL && fabs(out.confidence - .7) < 1e-12 &&
+		   out.posterior == NULL && strcmp(out.reason, "first") == 0,
+		   "without probabilities the words for the label are averaged", "%d %g", out.label, out.confidence);
+	free_all(part, 3, &out);
+
+	part[0] = drawn(2, 3, NAN, "first");
+	part[1] = drawn(2, 3, NAN, NULL);
+	part[2] = part_of(.9, .05, .05, NAN, QC_SOURCE_MASKED, NULL);
+	qc_verdict_join(share, 3, &out);
+	tap_ok(out.label == 2 && out.source == QC_SOURCE_NONE && isnan(out.confidence) && out.posterior == NULL,
+		   "a number that nobody gave is none", "%d %g", out.label, out.confidence);
+	free_all(part, 3, &out);
+}
+
 int
 main(void)
 {
@@ -290,5 +376,7 @@ main(void)
 	yes_no_prompts();
 
 	check_guard();
+	segments();
+	segments_with_words();
 	return tap_end();
 }

@@ -13,11 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "prompt/clean.h"
 #include "prompt/answer.h"
 #include "prompt/block.h"
+#include "prompt/clean.h"
+#include "prompt/combine.h"
 #include "prompt/joint.h"
 #include "prompt/pool.h"
+#include "prompt/segment.h"
 
 #include "replies.h"
 #include "tap.h"
@@ -266,6 +268,43 @@ test_clean(void)
 	free(whole);
 }
 
+/* Pieces of a text and a verdict of two of them. */
+static bool
+split_and_combine(void)
+{
+	static const char text[] = "one two three four five six seven eight nine ten";
+	QcVerdict	part[2] = {{.nlabels = 3,.confidence = .9}, {.label = 1,.nlabels = 3,.confidence = .8}};
+	QcVerdict  *draw[2] = {&part[0], &part[1]};
+	QcShare		share[2] = {{&part[0], 1}, {&part[1], 2}};
+	QcVerdict	voted;
+	QcVerdict	joined;
+	size_t		n;
+	QcSegment  *segment = qc_segments(text, strlen(text), 4, &n);
+	bool		good = segment != NULL;
+
+	good &= qc_verdict_vote(draw, 2, &voted);
+	good &= qc_verdict_join(share, 2, &joined);
+	qc_verdict_free(&voted);
+	qc_verdict_free(&joined);
+	free(segment);
+	return good;
+}
+
+static void
+test_combine(void)
+{
+	long		n = 0;
+	bool		good;
+
+	do
+	{
+		fail_at = ++n;
+		good = split_and_combine();
+	} while (fail_at == 0 && n < 10000);
+	fail_at = 0;
+	tap_ok(good && n > 3, "segments and what they come to", "%ld", n);
+}
+
 int
 main(void)
 {
@@ -273,6 +312,7 @@ main(void)
 
 	cJSON_InitHooks(&hooks);
 	test_prompt();
+	test_combine();
 	test_clean();
 	test_tree();
 	test_reply("a label", QC_MODE_LABEL, "card", label_pos, 2, 0, .5 / .8);
