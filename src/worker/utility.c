@@ -324,6 +324,11 @@ may_empty(Node *stmt, const char *dbname)
 	return qc_owns_database(dbid, GetUserId());
 }
 
+/*
+ * What a user's trigger or expression does in a worker of ours wakes nobody: it
+ * would have the worker look at its tasks at each row, and take back what it
+ * has under way, for ever.  The look of each minute finds it.
+ */
 static void
 utility(QC_UTILITY_ARGS)
 {
@@ -332,7 +337,8 @@ utility(QC_UTILITY_ARGS)
 
 	if (dbname != NULL)
 		list_changes = true;
-	if (is_our_extension(stmt) || may_mend(stmt) || changes_table(stmt))
+	if (!IsBackgroundWorker &&
+		(is_our_extension(stmt) || may_mend(stmt) || changes_table(stmt)))
 		qc_board_config_changes();
 	if (dbname != NULL && !OidIsValid(emptied) && may_empty(stmt, dbname))
 	{
