@@ -116,26 +116,6 @@ void
 qc_buf_add_char(QcBuf *buf, uint32_t c)
 {
 	char		s[4];
-	size_t		n;
 
-	if (c < 0x80)
-		s[0] = (char) c, n = 1;
-	else if (c < 0x800)
-	{
-		s[0] = (char) (0xC0 | c >> 6);
-		n = 2;
-	}
-	else if (c < 0x10000)
-	{
-		s[0] = (char) (0xE0 | c >> 12);
-		n = 3;
-	}
-	else
-	{
-		s[0] = (char) (0xF0 | c >> 18);
-		n = 4;
-	}
-	for (size_t i = 1; i < n; i++)
-		s[i] = (char) (0x80 | ((c >> 6 * (n - 1 - i)) & 0x3F));
-	qc_buf_add(buf, s, n);
+	qc_buf_add(buf, s, qc_utf8_put(s, c));
 }

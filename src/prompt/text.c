@@ -81,6 +81,21 @@ qc_utf8_char(const char *s, size_t len, uint32_t *c)
 }
 
 size_t
+qc_utf8_put(char *to, uint32_t c)
+{
+	static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
+	size_t		n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = n - 1; i > 0; i--)
+	{
+		to[i] = (char) (0x80 | (c & 0x3F));
+		c >>= 6;
+	}
+	to[0] = (char) (lead[n == 1 ? 0 : n] | c);
+	return n;
+}
+
+size_t
 qc_utf8_valid(const char *s, size_t len, size_t *chars)
 {
 	size_t		at = 0;

@@ -21,6 +21,9 @@
 /* Bytes of the valid character at s, or 0; *c gets it if not NULL. */
 extern size_t qc_utf8_char(const char *s, size_t len, uint32_t *c);
 
+/* Write a character in UTF-8; returns its bytes, four at most. */
+extern size_t qc_utf8_put(char *to, uint32_t c);
+
 /* The longest prefix of at most max bytes that ends between characters. */
 extern size_t qc_utf8_clip(const char *s, size_t len, size_t max);
 

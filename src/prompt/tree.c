@@ -19,6 +19,7 @@
 
 #include "prompt/buf.h"
 #include "prompt/json.h"
+#include "prompt/text.h"
 
 /* 16 kB of nodes; an answer of three tokens fills three. */
 #define BLOCK_NODES 250
@@ -114,22 +115,6 @@ hex4(const char *s, const char *end)
 	return value;
 }
 
-static int
-put_utf8(char *to, unsigned long c)
-{
-	static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
-	int			n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-	int			i;
-
-	for (i = n - 1; i > 0; i--)
-	{
-		to[i] = (char) (0x80 | (c & 0x3F));
-		c >>= 6;
-	}
-	to[0] = (char) (lead[n == 1 ? 0 : n] | c);
-	return n;
-}
-
 /*
  * What follows \u: a character or a surrogate pair.  Half a pair, where a
  * server cut its text, is U+FFFD: one character must not cost the answer.
@@ -153,7 +138,7 @@ unescape_unicode(QcTreeParser *p, char *to)
 	}
 	else if (c >= 0xD800 && c <= 0xDFFF)
 		c = 0xFFFD;
-	return put_utf8(to, (unsigned long) c);
+	return (int) qc_utf8_put(to, (uint32_t) c);
 }
 
 /* The escape after the backslash.  Bytes written, 0: wrong. */
