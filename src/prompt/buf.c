@@ -12,8 +12,8 @@
 #include <string.h>
 
 /* Doubling, so that a message with 1,000 labels takes a few steps. */
-static bool
-make_room(QcBuf *buf, size_t more)
+bool
+qc_buf_reserve(QcBuf *buf, size_t more)
 {
 	size_t		need = buf->len + more + 1;
 	size_t		size = buf->size ? buf->size : 256;
@@ -39,7 +39,7 @@ make_room(QcBuf *buf, size_t more)
 void
 qc_buf_add(QcBuf *buf, const char *s, size_t len)
 {
-	if (!make_room(buf, len))
+	if (!qc_buf_reserve(buf, len))
 		return;
 	if (len > 0)
 		memcpy(buf->data + buf->len, s, len);

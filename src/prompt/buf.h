@@ -22,6 +22,8 @@ typedef struct QcBuf
 	bool		failed;			/* no memory: what is added is dropped */
 } QcBuf;
 
+/* Room for so many more bytes and a NUL, for who writes data and len itself. */
+extern bool qc_buf_reserve(QcBuf *buf, size_t more);
 extern void qc_buf_add(QcBuf *buf, const char *s, size_t len);
 extern void qc_buf_adds(QcBuf *buf, const char *s);
 

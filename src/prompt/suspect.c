@@ -49,36 +49,21 @@ is_invisible(uint32_t c)
 	return c == 0x200B || c == 0x200C || c == 0x200D || c == 0x2060 || c == 0xFEFF || c == 0xAD;
 }
 
-static void
-add_char(QcBuf *buf, uint32_t c)
-{
-	char		s[4];
-	size_t		n = 0;
-
-	if (c < 0x80)
-		s[n++] = (char) c;
-	else if (c < 0x800)
-	{
-		s[n++] = (char) (0xC0 | (c >> 6));
-		s[n++] = (char) (0x80 | (c & 0x3F));
-	}
-	else
-	{
-		s[n++] = (char) (0xE0 | (c >> 12));
-		s[n++] = (char) (0x80 | ((c >> 6) & 0x3F));
-		s[n++] = (char) (0x80 | (c & 0x3F));
-	}
-	qc_buf_add(buf, s, n);
-}
-
-/* Lower case, plain width, one space for any white space, none invisible. */
+/*
+ * Lower case, plain width, one space for any white space and at the ends, none
+ * invisible.  No character gets longer by it.
+ */
 static void
 fold(QcBuf *buf, const char *s, size_t len)
 {
 	bool		space = true;
+	char	   *to;
 
 	buf->len = 0;
-	qc_buf_adds(buf, " ");
+	if (!qc_buf_reserve(buf, len + 2))
+		return;
+	to = buf->data;
+	*to++ = ' ';
 	for (size_t at = 0; at < len;)
 	{
 		uint32_t	c = 0;
@@ -91,20 +76,15 @@ fold(QcBuf *buf, const char *s, size_t len)
 			continue;
 		if (c > 0xFF00 && c < 0xFF5F)
 			c -= 0xFEE0;
-		if (qc_is_space(c))
-		{
-			if (!space)
-				qc_buf_adds(buf, " ");
-			space = true;
-			continue;
-		}
-		space = false;
-		if (c > 0xFFFF)
-			qc_buf_add(buf, s + at - n, n);
-		else
-			add_char(buf, lower(c));
+		if (!qc_is_space(c))
+			to += qc_utf8_put(to, lower(c));
+		else if (!space)
+			*to++ = ' ';
+		space = qc_is_space(c);
 	}
-	qc_buf_adds(buf, " ");
+	*to++ = ' ';
+	*to = '\0';
+	buf->len = (size_t) (to - buf->data);
 }
 
 /* ---- one sentence ---- */
@@ -338,6 +318,8 @@ end_mark(const char *s, size_t len)
 		return 1;
 	if (*s == '.' || *s == '!' || *s == '?')
 		return len == 1 || s[1] == ' ' || s[1] == '\n' || s[1] == '\r' || s[1] == '\t' ? 1 : 0;
+	if ((unsigned char) *s < 0x80)
+		return 0;
 	for (size_t i = 0; i < LENGTH(wide); i++)
 		if (len >= strlen(wide[i]) && strncmp(s, wide[i], strlen(wide[i])) == 0)
 			return strlen(wide[i]);
