@@ -16,6 +16,8 @@
 
 #include <string.h>
 
+#include "prompt/ascii.h"
+
 #define WILD 80
 #define LINE_MAX_BYTES 400		/* longer lines are somebody's sentences */
 #define SHORT_MAX_BYTES 64
@@ -59,12 +61,6 @@ static const char *const ornaments[] = {
 };
 
 #define N_ORNAMENTS (sizeof(ornaments) / sizeof(ornaments[0]))
-
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char) (c + ('a' - 'A')) : c;
-}
 
 static bool
 is_plain_ornament(char c)
@@ -117,7 +113,7 @@ begins_as(const char *s, size_t len, const char *words)
 	{
 		if (*words == '$')
 			return at == len;
-		if (at == len || lower(s[at]) != *words)
+		if (at == len || qc_ascii_lower(s[at]) != *words)
 			return false;
 		at++;
 		while (*words == ' ' && at < len && s[at] == ' ')
@@ -138,10 +134,10 @@ tail_start(const char *s, size_t len, const char *words)
 	size_t		n = strlen(words);
 	size_t		i;
 
-	if (n >= len || lower(s[len - 1]) != words[n - 1])
+	if (n >= len || qc_ascii_lower(s[len - 1]) != words[n - 1])
 		return len;
 	for (i = 0; i < n; i++)
-		if (lower(s[len - n + i]) != words[i])
+		if (qc_ascii_lower(s[len - n + i]) != words[i])
 			return len;
 	return len - n;
 }
@@ -192,7 +188,7 @@ find_phrase(const char *s, size_t len)
 
 	if (len < 4)
 		return NULL;
-	first[0] = (unsigned char) lower(s[0]);
+	first[0] = (unsigned char) qc_ascii_lower(s[0]);
 	first[1] = '*';
 	for (pass = 0; pass < 2; pass++)
 		for (i = first_phrase[first[pass]]; i > 0; i = next_phrase[i])

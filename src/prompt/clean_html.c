@@ -23,6 +23,7 @@
 #include <libxml/HTMLparser.h>
 #include <libxml/SAX2.h>
 
+#include "prompt/ascii.h"
 #include "prompt/clean_bytes.h"
 #include "prompt/clean_markup.h"
 #include "prompt/text.h"
@@ -85,12 +86,6 @@ before_word(Text *text)
 	text->space = false;
 }
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
-}
-
 /* A run without white space; ASCII in one go, the rest a character at a time. */
 static void
 add_word(Text *text, const char *s, size_t len)
@@ -125,12 +120,12 @@ add_text(Text *text, const char *s, size_t len)
 	{
 		size_t		from = at;
 
-		while (at < len && !is_blank(s[at]))
+		while (at < len && !qc_ascii_blank(s[at]))
 			at++;
 		if (at > from)
 			add_word(text, s + from, at - from);
 		from = at;
-		while (at < len && is_blank(s[at]))
+		while (at < len && qc_ascii_blank(s[at]))
 			at++;
 		if (at == from)
 			continue;

@@ -17,6 +17,8 @@
 
 #include <libxml/HTMLparser.h>
 
+#include "prompt/ascii.h"
+
 /*
  * Newer libxml2 advises against its tables of elements and entities and offers
  * nothing in their place; they are still there.
@@ -73,24 +75,6 @@ qc_markup_break(const char *name)
 	return element != NULL ? element->breaks : 0;
 }
 
-static char
-lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char) (c + ('a' - 'A')) : c;
-}
-
-static bool
-is_letter(char c)
-{
-	return lower(c) >= 'a' && lower(c) <= 'z';
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
-}
-
 /* Names of HTML; "o:p" and the like, which Word writes, too. */
 static bool
 is_element(const char *name)
@@ -98,7 +82,7 @@ is_element(const char *name)
 	const char *colon = strchr(name, ':');
 
 	if (colon != NULL)
-		return is_letter(colon[1]);
+		return qc_ascii_letter(colon[1]);
 	return find_element(name) != NULL ||
 		htmlTagLookup((const xmlChar *) name) != NULL;
 }
@@ -109,11 +93,11 @@ read_name(const char *s, size_t len, char *name)
 {
 	size_t		n = 0;
 
-	while (n < len && (is_letter(s[n]) || (n > 0 && ((s[n] >= '0' && s[n] <= '9') || s[n] == ':'))))
+	while (n < len && (qc_ascii_letter(s[n]) || (n > 0 && ((s[n] >= '0' && s[n] <= '9') || s[n] == ':'))))
 	{
 		if (n == QC_MARKUP_NAME - 1)
 			return 0;
-		name[n] = lower(s[n]);
+		name[n] = qc_ascii_lower(s[n]);
 		n++;
 	}
 	name[n] = '\0';
@@ -139,11 +123,11 @@ read_attributes(const char *s, size_t len, size_t at, QcMarkup *markup)
 		}
 		else if (s[at] == '<')
 			break;
-		else if (s[at] == '=' && (is_letter(s[at - 1]) || is_blank(s[at - 1])))
+		else if (s[at] == '=' && (qc_ascii_letter(s[at - 1]) || qc_ascii_blank(s[at - 1])))
 			markup->attribute = markup->attribute || blanks > 0;
-		else if ((s[at] == '"' || s[at] == '\'') && (s[at - 1] == '=' || is_blank(s[at - 1])))
+		else if ((s[at] == '"' || s[at] == '\'') && (s[at - 1] == '=' || qc_ascii_blank(s[at - 1])))
 			quote = s[at];
-		else if (is_blank(s[at]) || s[at] == '/')
+		else if (qc_ascii_blank(s[at]) || s[at] == '/')
 			blanks++;
 	}
 	markup->crowded = blanks > MANY;
@@ -174,7 +158,7 @@ qc_markup_read(const char *s, size_t len, QcMarkup *markup)
 		markup->kind = QC_MARKUP_COMMENT;
 		return;
 	}
-	if (len > 2 && ((s[1] == '!' && (is_letter(s[2]) || s[2] == '[')) || (s[1] == '?' && is_letter(s[2]))))
+	if (len > 2 && ((s[1] == '!' && (qc_ascii_letter(s[2]) || s[2] == '[')) || (s[1] == '?' && qc_ascii_letter(s[2]))))
 	{
 		markup->kind = QC_MARKUP_DECLARATION;
 		markup->length = end_of(s, len, 2, '>');
@@ -183,7 +167,7 @@ qc_markup_read(const char *s, size_t len, QcMarkup *markup)
 	n = from < len ? read_name(s + from, len - from, markup->name) : 0;
 	if (n == 0 || from + n >= len || !is_element(markup->name))
 		return;
-	if (s[from + n] != '>' && s[from + n] != '/' && !is_blank(s[from + n]))
+	if (s[from + n] != '>' && s[from + n] != '/' && !qc_ascii_blank(s[from + n]))
 		return;
 	markup->kind = close ? QC_MARKUP_CLOSE : QC_MARKUP_OPEN;
 	read_attributes(s, len, from + n, markup);
@@ -288,7 +272,7 @@ note_opened(Open *open, const char *name)
 static bool
 stands_free(const char *s, size_t at)
 {
-	return at == 0 || !(is_letter(s[at - 1]) || s[at - 1] == '_');
+	return at == 0 || !(qc_ascii_letter(s[at - 1]) || s[at - 1] == '_');
 }
 
 /* Is this piece alone enough to say that the text is HTML? */
@@ -306,7 +290,7 @@ is_sign(const char *s, size_t at, const QcMarkup *markup, Open *open)
 		case QC_MARKUP_CLOSE:
 			return (element != NULL && element->alone) || was_opened(open, markup->name);
 		case QC_MARKUP_DECLARATION:
-			return s[at + 1] == '!' && lower(s[at + 2]) == 'd';
+			return s[at + 1] == '!' && qc_ascii_lower(s[at + 2]) == 'd';
 		default:
 			return false;
 	}
@@ -361,7 +345,7 @@ numeric_entity(const char *s, size_t len, unsigned *c)
 
 	for (at = from; at < len && at < from + 8; at++)
 	{
-		char		d = lower(s[at]);
+		char		d = qc_ascii_lower(s[at]);
 
 		if (d >= '0' && d <= '9')
 			value = value * (hex ? 16 : 10) + (unsigned) (d - '0');
@@ -388,7 +372,7 @@ qc_markup_entity(const char *s, size_t len, unsigned *c)
 	if (s[1] == '#')
 		return numeric_entity(s, len, c);
 	while (n + 1 < len && n < sizeof(name) - 1 &&
-		   (is_letter(s[n + 1]) || (s[n + 1] >= '0' && s[n + 1] <= '9')))
+		   (qc_ascii_letter(s[n + 1]) || (s[n + 1] >= '0' && s[n + 1] <= '9')))
 	{
 		name[n] = s[n + 1];
 		n++;
