@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prompt/fnv.h"
 #include "prompt/similar.h"
 
 #define MOST_COMPARED	100		/* texts of a label, to find the typical one */
@@ -136,10 +137,10 @@ pick_texts(QcBlock *b, int nlabels, int most, int *given, int *pick)
 static uint64_t
 hash_of(const char *text, uint64_t seed)
 {
-	uint64_t	hash = UINT64_C(14695981039346656037) ^ seed;
+	uint64_t	hash = QC_FNV_START ^ seed;
 
 	for (; *text; text++)
-		hash = (hash ^ (unsigned char) *text) * UINT64_C(1099511628211);
+		hash = qc_fnv_add(hash, (unsigned char) *text);
 	return hash ^ (hash >> 29);
 }
 

@@ -13,6 +13,7 @@
 
 #include "prompt/buf.h"
 #include "prompt/defuse.h"
+#include "prompt/fnv.h"
 #include "prompt/pool.h"
 
 static struct QcSiblings *
@@ -194,11 +195,11 @@ qc_order_at(const QcLabels *labels, int order, int i)
 int
 qc_order_of(const char *text, size_t len, int n)
 {
-	uint64_t	hash = UINT64_C(14695981039346656037);
+	uint64_t	hash = QC_FNV_START;
 	size_t		i;
 
 	for (i = 0; i < len; i++)
-		hash = (hash ^ (unsigned char) text[i]) * UINT64_C(1099511628211);
+		hash = qc_fnv_add(hash, (unsigned char) text[i]);
 	hash = (hash ^ (hash >> 33)) * UINT64_C(0xff51afd7ed558ccd);
 	hash ^= hash >> 33;
 	return n > 1 ? (int) (hash % (uint64_t) n) : 0;

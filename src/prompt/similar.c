@@ -12,14 +12,12 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "prompt/fnv.h"
 #include "prompt/text.h"
 
 /* A code point takes 21 bits. */
 #define PAIR(before, c)		((((QcMark) (before) << 21) | (c)) & (((QcMark) 1 << 42) - 1))
 #define TRIGRAM(pair, c)	(((QcMark) (pair) << 21) | (c))
-
-#define FNV_START	UINT64_C(14695981039346656037)
-#define FNV_PRIME	UINT64_C(1099511628211)
 
 /* ---- the marks of a text ---- */
 
@@ -105,7 +103,7 @@ static QcMark
 add_char(QcMark hash, uint32_t c)
 {
 	for (int i = 0; i < 4; i++, c >>= 8)
-		hash = (hash ^ (c & 0xFF)) * FNV_PRIME;
+		hash = qc_fnv_add(hash, (unsigned char) (c & 0xFF));
 	return hash;
 }
 
@@ -116,7 +114,7 @@ qc_words(const char *text, size_t len, QcMark mark[QC_MOST_MARKS])
 	int			chars = 0;
 	int			n = 0;
 	uint32_t	before = 0;
-	QcMark		hash = FNV_START;
+	QcMark		hash = QC_FNV_START;
 
 	while (at < len)
 	{
@@ -125,14 +123,14 @@ qc_words(const char *text, size_t len, QcMark mark[QC_MOST_MARKS])
 		if (c != 0 && is_ideograph(c))
 		{
 			if (is_ideograph(before))
-				mark[n++] = add_char(add_char(FNV_START, before), c);
+				mark[n++] = add_char(add_char(QC_FNV_START, before), c);
 		}
 		else if (c != 0)
 			hash = add_char(hash, c);
-		if ((c == 0 || is_ideograph(c) || at >= len) && hash != FNV_START)
+		if ((c == 0 || is_ideograph(c) || at >= len) && hash != QC_FNV_START)
 		{
 			mark[n++] = hash;
-			hash = FNV_START;
+			hash = QC_FNV_START;
 		}
 		before = c;
 	}
