@@ -34,6 +34,7 @@
 #include "queue/annotate.h"
 #include "queue/note.h"
 #include "queue/note_pile.h"
+#include "task/task.h"
 
 #define BULK_ABOVE	100			/* labels of a task that people changed in one statement */
 #define COUNTED_TASKS 8			/* of the statement that runs */
@@ -187,25 +188,6 @@ fill_args(int64 from, int64 to, Datum *args)
 }
 
 /*
- * Prepared once a session.  A plan made without looking at the arrays expects
- * few rows, and so goes by the primary key however large the table is.
- */
-static SPIPlanPtr
-plan_of(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
-{
-	if (*plan == NULL)
-	{
-		SPIPlanPtr	made = SPI_prepare_cursor(sql, nargs, unconstify(Oid *, types),
-											  CURSOR_OPT_GENERIC_PLAN);
-
-		if (made == NULL || SPI_keepplan(made) != 0)
-			elog(ERROR, "could not prepare the annotations' statement");
-		*plan = made;
-	}
-	return *plan;
-}
-
-/*
  * With a snapshot that sees what others committed: a transaction's own may be
  * older than rows that are in the way, which would fail its commit.
  */
@@ -240,7 +222,7 @@ write_moved(Datum *args)
 	SPITupleTable *gone;
 	uint64		n;
 
-	execute(plan_of(&move_plan, move_sql, N_ARGS, array_types()), args, SPI_OK_SELECT);
+	execute(qc_plan_once(&move_plan, move_sql, N_ARGS, array_types()), args, SPI_OK_SELECT);
 	gone = SPI_tuptable;
 	n = SPI_processed;
 	for (uint64 i = 0; i < n; i++)
@@ -250,7 +232,7 @@ write_moved(Datum *args)
 
 		for (int c = 0; c < (int) lengthof(put_types); c++)
 			values[c] = heap_getattr(gone->vals[i], c + 1, gone->tupdesc, &isnull);
-		execute(plan_of(&put_plan, put_sql, lengthof(put_types), put_types), values,
+		execute(qc_plan_once(&put_plan, put_sql, lengthof(put_types), put_types), values,
 				SPI_OK_INSERT);
 	}
 }
@@ -269,9 +251,9 @@ write_run(int64 from, int64 to, bool cleared, bool given)
 		return;
 	}
 	if (cleared)
-		execute(plan_of(&clear_plan, clear_sql, N_ARGS, array_types()), args, SPI_OK_DELETE);
+		execute(qc_plan_once(&clear_plan, clear_sql, N_ARGS, array_types()), args, SPI_OK_DELETE);
 	if (given)
-		execute(plan_of(&write_plan, write_sql, N_ARGS, array_types()), args, SPI_OK_INSERT);
+		execute(qc_plan_once(&write_plan, write_sql, N_ARGS, array_types()), args, SPI_OK_INSERT);
 }
 
 /*

@@ -165,31 +165,33 @@ make_task(HeapTuple tuple, MemoryContext parent)
 	return task;
 }
 
-/* A way to select tasks, prepared once a session: each write-back reads its task. */
+SPIPlanPtr
+qc_plan_once(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
+{
+	SPIPlanPtr	made;
+
+	if (*plan != NULL)
+		return *plan;
+	made = SPI_prepare_cursor(sql, nargs, unconstify(Oid *, types), CURSOR_OPT_GENERIC_PLAN);
+	if (made == NULL || SPI_keepplan(made) != 0)
+		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
+	return *plan = made;
+}
+
+/* A way to select tasks; each write-back reads its task. */
 typedef struct QcTaskQuery
 {
-	const char *condition;		/* on $1 */
+	const char *sql;
 	Oid			type;			/* of $1; invalid: there is none */
 	SPIPlanPtr	plan;
 } QcTaskQuery;
 
-static QcTaskQuery all_tasks = {"", InvalidOid, NULL};
-static QcTaskQuery task_of_id = {"WHERE id = $1", INT4OID, NULL};
-static QcTaskQuery task_of_name = {"WHERE name = $1", TEXTOID, NULL};
+#define QC_TASKS_WHERE(condition) \
+	"SELECT " QC_TASK_COLUMNS " FROM qwen.task " condition " ORDER BY id"
 
-static SPIPlanPtr
-plan_of(QcTaskQuery *query)
-{
-	SPIPlanPtr	plan;
-
-	if (query->plan != NULL)
-		return query->plan;
-	plan = SPI_prepare(psprintf("SELECT " QC_TASK_COLUMNS " FROM qwen.task %s ORDER BY id", query->condition),
-					   OidIsValid(query->type) ? 1 : 0, &query->type);
-	if (plan == NULL || SPI_keepplan(plan) != 0)
-		elog(ERROR, "could not prepare to read qwen.task");
-	return query->plan = plan;
-}
+static QcTaskQuery all_tasks = {QC_TASKS_WHERE(""), InvalidOid, NULL};
+static QcTaskQuery task_of_id = {QC_TASKS_WHERE("WHERE id = $1"), INT4OID, NULL};
+static QcTaskQuery task_of_name = {QC_TASKS_WHERE("WHERE name = $1"), TEXTOID, NULL};
 
 /* The tasks that a query selects, a List in the caller's context. */
 static List *
@@ -197,6 +199,7 @@ select_tasks(QcTaskQuery *query, Datum arg)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	List	   *tasks = NIL;
+	SPIPlanPtr	plan;
 	QcAsOwner	saved;
 	bool		pushed = false;
 
@@ -207,7 +210,8 @@ select_tasks(QcTaskQuery *query, Datum arg)
 	}
 	qc_as_extension_owner(&saved);
 	SPI_connect();
-	if (SPI_execute_plan(plan_of(query), &arg, NULL, true, 0) != SPI_OK_SELECT)
+	plan = qc_plan_once(&query->plan, query->sql, OidIsValid(query->type) ? 1 : 0, &query->type);
+	if (SPI_execute_plan(plan, &arg, NULL, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not read qwen.task");
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{

@@ -78,6 +78,9 @@ extern void qc_task_check_owner(const QcTask *task);
  */
 extern bool qc_task_visible(const QcTask *task);
 
+/* accept_above => 'certified' */
+extern bool qc_task_accepts_certified(const QcTask *task);
+
 /* A task of the user's under AccessExclusiveLock, as it is now; to change it. */
 extern QcTask *qc_task_for_change(const char *name);
 
@@ -129,10 +132,16 @@ extern void qc_as_before(const QcAsOwner *saved);
 /* Is the extension there, and of this library's version?  Locks it until the end of the transaction. */
 extern bool qc_extension_present(Oid *oid);
 
+/*
+ * A statement prepared once a session; within SPI.  Its plan is made without
+ * looking at the arguments, so it expects few rows and goes by the primary key
+ * however large the table is.
+ */
+struct _SPI_plan;
+extern struct _SPI_plan *qc_plan_once(struct _SPI_plan **plan, const char *sql, int nargs,
+									  const Oid *types);
+
 /* OID of a table of schema qwen by name, cached by relcache. */
 extern Oid	qc_own_table(const char *name);
-
-/* accept_above => 'certified' */
-extern bool qc_task_accepts_certified(const QcTask *task);
 
 #endif							/* QC_TASK_H */
