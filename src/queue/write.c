@@ -570,6 +570,15 @@ qc_write_back(const QcTask *task, const QcTarget *target, QcItem **items, int n,
 	return w.why == NULL;
 }
 
+/* Without its lock: a change that is not committed yet has no rows in the queue. */
+bool
+qc_write_as_read(const QcTask *task)
+{
+	QcTask	   *now = qc_task_by_id(task->id);
+
+	return now != NULL && is_same_task(now, task);
+}
+
 void
 qc_write_drop(const QcQueueRow *rows, int n)
 {

@@ -39,6 +39,13 @@ extern bool qc_write_back(const QcTask *task, const QcTarget *target,
 						  char **why);
 
 /*
+ * Is the task what it was when it was read (version, table, columns)?  What was
+ * not found by an older one may be there.  In the caller's transaction, whose
+ * snapshot is newer than what was looked for.
+ */
+extern bool qc_write_as_read(const QcTask *task);
+
+/*
  * Remove queue rows without a label (row gone, input NULL, task dropped),
  * within the caller's transaction.
  */

@@ -63,9 +63,9 @@ note_orphan(QcFeeding *feeding, const QcQueueRow *row)
 	{
 		memmove(&qc_state.unknown[1], &qc_state.unknown[0], sizeof(int32) * (QC_UNKNOWN - 1));
 		qc_state.unknown[0] = row->task;
-		qc_state.unknown_seen = true;
+		qc_state.outdated = true;
 	}
-	if (qc_state.unknown_seen)
+	if (qc_state.outdated)
 	{
 		qc_state.sweep_wanted = true;
 		return;

@@ -27,6 +27,7 @@ typedef struct QcFetching
 	QcBatch    *batch;
 	QcFlight   *flight[QC_BATCH];
 	int			n;
+	bool		outdated;		/* they were looked for where they no longer are */
 } QcFetching;
 
 /* ---- batches and flights ---- */
@@ -275,15 +276,12 @@ is_unwanted(const QcFlight *flight)
 	return flight->item.failed == QC_FAIL_NONE && (!flight->item.found || !flight->item.wanted);
 }
 
-/* Their rows of ours go; in one transaction. */
 static void
-drop_unwanted(void *arg)
+drop_rows(QcFetching *fetching)
 {
-	QcFetching *fetching = arg;
 	QcItem	  **retry = palloc(sizeof(QcItem *) * fetching->n);
 	int			nretry = 0;
 
-	qc_work_begin();
 	for (int i = 0; i < fetching->n; i++)
 	{
 		QcItem	   *item = &fetching->flight[i]->item;
@@ -301,7 +299,31 @@ drop_unwanted(void *arg)
 		}
 	}
 	qc_retry_forget(fetching->work->task, retry, nretry);
+}
+
+/*
+ * Their rows of ours go; in one transaction.  A task that has got another table
+ * before we were told (detached and attached) has them there.
+ */
+static void
+drop_unwanted(void *arg)
+{
+	QcFetching *fetching = arg;
+
+	qc_work_begin();
+	fetching->outdated = !qc_write_as_read(fetching->work->task);
+	if (!fetching->outdated)
+		drop_rows(fetching);
 	qc_work_end();
+}
+
+/* All of them are ready again, for the task as it is now. */
+static void
+fetched_outdated(QcFetching *fetching)
+{
+	for (int i = 0; i < fetching->n; i++)
+		qc_flight_back(fetching->flight[i]);
+	qc_state.outdated = true;
 }
 
 static void
@@ -318,6 +340,11 @@ sort_fetched(QcFetching *fetching)
 		if (error != NULL)
 			qc_work_error(fetching->work, error);
 	}
+	if (fetching->outdated)
+	{
+		fetched_outdated(fetching);
+		return;
+	}
 	for (int i = 0; i < fetching->n; i++)
 	{
 		if (is_unwanted(fetching->flight[i]))
@@ -327,7 +354,7 @@ sort_fetched(QcFetching *fetching)
 	}
 }
 
-/* At most n of the task's ready entries; false: none, or the task must wait. */
+/* At most n of the task's ready entries; false: none, or the task must wait or be read anew. */
 bool
 qc_fetch(QcWork *work, int n)
 {
@@ -355,5 +382,5 @@ qc_fetch(QcWork *work, int n)
 		sort_fetched(&fetching);
 	}
 	qc_batch_release(fetching.batch);
-	return error == NULL;
+	return error == NULL && !fetching.outdated;
 }

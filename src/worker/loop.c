@@ -333,7 +333,7 @@ how_long(bool more)
 	int64		now = qc_pool_now();
 	int64		due = Min(Min(qc_flush_due(), drift_due()), qc_state.minute_at);
 
-	if (more)
+	if (more || qc_works_outdated())
 		return 0;
 	due = Min(due, idle_limit());
 	if (qc_enabled)

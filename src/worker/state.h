@@ -212,7 +212,7 @@ typedef struct QcState
 	int64		sweep_at;
 	int64		feed_at;		/* no reading before: our tables were locked */
 	int32		unknown[QC_UNKNOWN];	/* tasks that were not found, latest first */
-	bool		unknown_seen;	/* one of them is new: look at the tasks again */
+	bool		outdated;		/* one is new, or another than we read: look at the tasks again */
 
 	uint32		config;			/* as on the board when the tasks were read */
 	int64		nretry;			/* entries from qwen.retry */

@@ -246,7 +246,7 @@ qc_works_outdated(void)
 {
 	QcBoardDatabase *place = qc_worker_place();
 
-	return qc_state.unknown_seen || (place != NULL && place->config != qc_state.config);
+	return qc_state.outdated || (place != NULL && place->config != qc_state.config);
 }
 
 /* The counter is read first: a change in between is seen again. */
@@ -267,7 +267,7 @@ qc_works_load(void)
 	if (error != NULL)
 		ReThrowError(error);
 	qc_state.config = config;
-	qc_state.unknown_seen = false;
+	qc_state.outdated = false;
 	qc_worker_config_seen(config);
 }
 

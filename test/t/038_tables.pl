@@ -226,5 +226,18 @@ ok(wait_until(sub { sql(q(SELECT concat_ws(' ', state, why) FROM qwen.progress W
 sql(q(SELECT qwen.drop_task('changing')));
 is(sql(q(SELECT count(*) FROM qwen.queue)), '0', 'and its rows left the queue') if wait_until(sub { sql('SELECT count(*) FROM qwen.queue') eq '0' }, 'the queue', 20);
 
+# ---- another table before the worker is told ----
+
+# A hand-written change tells nobody: what the worker knows of the task stays as old as it is for a moment after each change.
+sql("CREATE TABLE former (id int PRIMARY KEY, $COLUMNS); CREATE TABLE latter (id int PRIMARY KEY, $COLUMNS)");
+attach('former');
+sql($_) for split /\n/, sql(q(SELECT replace(pg_get_triggerdef(oid), 'former', 'latter') FROM pg_trigger WHERE tgrelid = 'former'::regclass AND NOT tgisinternal));
+sql(q(INSERT INTO former (id, body) VALUES (1, '1 bug')));
+labels('former', 'bug', 'a first row, so that the worker knows the table');
+sleep 1.5;    # it looks once more a second after it was told
+sql(q(UPDATE qwen.task SET source = 'latter' WHERE name = 'former'));
+sql(q(INSERT INTO latter (id, body) VALUES (2, '2 praise')));
+labels('latter', 'praise', 'a row that is not found in the table before stays in the queue of the next one');
+
 $node->stop;
 done_testing();
