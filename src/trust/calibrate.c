@@ -198,7 +198,7 @@ store(const QcTask *task, const QcAnswered *a, const QcModel *model, const char 
 static int
 next_at(int n)
 {
-	static const int steps[] = {20, 50, 200, 1000};
+	static const int steps[] = {QC_CALIBRATE_FROM, 50, 200, 1000};	/* at 50 the label mix */
 
 	for (int i = 0; i < (int) lengthof(steps); i++)
 		if (n < steps[i])

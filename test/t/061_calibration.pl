@@ -85,11 +85,11 @@ subtest 'the method follows the number of reviews' => sub {
 	is(calibration('ticket'), 'shipped prior', 'in the view the shipped prior');
 	is(item('calibrate', 'ticket', 'next'), '1 more review', 'it says how many are wanted');
 	review('ticket', 1);
-	is(item('calibrate', 'ticket', 'method'), 'temp', '20: a temperature');
+	is(item('calibrate', 'ticket', 'method'), 'platt', '20: slope and shift');
 	is(item('calibration_of', 'ticket', 'state'), 'active', 'it is applied');
 	is(calibration('ticket'), 'calibrated', 'and the view says so');
 	review('ticket', 30);
-	is(item('calibrate', 'ticket', 'method'), 'platt', '50: slope and shift');
+	is(item('calibrate', 'ticket', 'method'), 'platt', '50: the same');
 	is(item('calibrate', 'ticket', 'reviews'), '50', 'all are counted');
 	review('ticket', 150);
 	like(item('calibrate', 'ticket', 'method'), qr/^(platt|beta)$/, '200: one of two');

@@ -5,6 +5,8 @@
  *
  *-------------------------------------------------------------------------
  */
+#include <string.h>
+
 #include "trust/stats/choose.h"
 #include "trust/stats/isotonic.h"
 #include "trust/stats/logistic.h"
@@ -166,8 +168,8 @@ test_choice(void)
 		bool		calibrated;
 		QcMethod	method;
 	}			rows[] = {
-		{0, false, false, QC_MAP_TEMP}, {19, false, false, QC_MAP_TEMP}, {20, false, true, QC_MAP_TEMP},
-		{49, false, true, QC_MAP_TEMP}, {50, false, true, QC_MAP_PLATT}, {199, false, true, QC_MAP_PLATT},
+		{0, false, false, QC_MAP_TEMP}, {19, false, false, QC_MAP_TEMP}, {20, false, true, QC_MAP_PLATT},
+		{99, false, true, QC_MAP_PLATT}, {199, false, true, QC_MAP_PLATT},
 		{99, true, true, QC_MAP_PLATT}, {100, true, true, QC_MAP_PAIR}, {600, true, true, QC_MAP_PAIR}};
 	QcChoice	choice = {0};
 	QcChoice	again = {0};
@@ -271,6 +273,46 @@ test_one_standard_error(void)
 	}
 	tap_ok(simple >= 14, "where Platt's is the truth, it is mostly chosen", "%d of 20", simple);
 	tap_ok(stepped >= 18, "where the truth is a step, isotonic is", "%d of 20", stepped);
+}
+
+/* Of a model that is not sure enough of itself a slope alone makes too little, the more so the fewer the reviews. */
+static void
+test_twenty_reviews(void)
+{
+	static double p[20];
+	static bool right[20];
+	QcRandom	random;
+	double		raw = 0;
+	double		told = 0;
+	int			draw;
+	int			i;
+
+	qc_random_seed(&random, 12);
+	for (draw = 0; draw < 100; draw++)
+	{
+		QcReviews	reviews = {20, p, NULL, right, NULL};
+		QcChoice	choice;
+		QcModel		map;
+
+		for (i = 0; i < 120; i++)
+		{
+			data_p[i] = 0.3 + 0.6 * qc_random_unit(&random);
+			data_right[i] = qc_random_unit(&random) < qc_sigmoid(0.8 * qc_logit(data_p[i]) + 1.2);
+		}
+		memcpy(p, data_p, sizeof(p));
+		memcpy(right, data_right, sizeof(right));
+		if (qc_model_choose(&reviews, 1, &map, &choice) != QC_STAT_OK)
+			continue;
+		for (i = 20; i < 120; i++)
+		{
+			QcSaid		said = {data_p[i], NAN, -1, NULL, NAN};
+
+			raw += qc_log_loss(data_p[i], data_right[i]) / 1e4;
+			told += qc_log_loss(qc_model_apply(&map, &said), data_right[i]) / 1e4;
+		}
+		qc_model_free(&map);
+	}
+	tap_ok(told > 0 && told < raw - 0.05, "20 reviews help a model that is not sure enough", "log-loss %g against %g", told, raw);
 }
 
 static void
@@ -409,6 +451,7 @@ main(void)
 	test_choice();
 	test_out_of_fold();
 	test_one_standard_error();
+	test_twenty_reviews();
 	test_scores();
 	test_too_few();
 	test_bootstrap_coverage();

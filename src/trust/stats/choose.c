@@ -7,6 +7,9 @@
  * same rows, so that the error of either mean says little about which of them
  * is better.
  *
+ * TEMP is the prior and no candidate: a slope alone cannot help a model that is
+ * not sure enough of itself, and the shift's own prior holds it where reviews are few.
+ *
  *-------------------------------------------------------------------------
  */
 #include "trust/stats/choose.h"
@@ -20,7 +23,6 @@
 
 #define FOLDS 10
 
-#define PLATT_FROM 50
 #define PAIR_FROM 100
 #define BETA_FROM 200
 #define ISOTONIC_FROM 1000
@@ -249,7 +251,7 @@ candidates(const QcReviews *reviews, QcMethod *method)
 		method[0] = QC_MAP_PAIR;
 		return 1;
 	}
-	method[0] = reviews->n < PLATT_FROM ? QC_MAP_TEMP : QC_MAP_PLATT;
+	method[0] = QC_MAP_PLATT;
 	method[1] = QC_MAP_BETA;
 	method[2] = QC_MAP_ISOTONIC;
 	return reviews->n < BETA_FROM ? 1 : reviews->n < ISOTONIC_FROM ? 2 : 3;

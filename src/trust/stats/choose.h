@@ -60,10 +60,10 @@ extern double qc_log_loss(double p, bool right);
 
 /*
  * Choose by the number of reviews and fit on all of them: below 20 the prior
- * of TEMP, from 20 TEMP, from 50 PLATT, from 200 PLATT or BETA, from 1,000
- * ISOTONIC too; with a second confidence, from 100 on, PAIR.  Of several
- * candidates the simplest is taken whose log-loss over ten seeded folds is not
- * worse than the best one's by more than a standard error of the difference.
+ * of TEMP, from 20 PLATT, from 200 PLATT or BETA, from 1,000 ISOTONIC too; with
+ * a second confidence, from 100 on, PAIR.  Of several candidates the simplest is
+ * taken whose log-loss over ten seeded folds is not worse than the best one's by
+ * more than a standard error of the difference.
  *
  * Then, one after the other, what the reviews tell enough for: from 50 the mix
  * at a fixed strength, from 200 at a fitted one, the coverage and a shift for
