@@ -288,6 +288,21 @@ RETURNS json
 AS 'MODULE_PATHNAME', 'qwen_classify_preview_text'
 LANGUAGE C STABLE PARALLEL RESTRICTED;
 
+-- What a task says of a text: the confidence as the worker would write it and
+-- as qwen_classify(input, task => ...) shows it, and beside it the server's own
+-- number with where it comes from.  Asked as the task asks.
+CREATE FUNCTION qwen.answer(
+	input text,
+	task text,
+	OUT label text,
+	OUT confidence float8,
+	OUT reason text,
+	OUT raw float8,					-- before the task's calibration
+	OUT source text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'qwen_classify_answer'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000 SUPPORT qwen.support;
+
 CREATE FUNCTION qwen.check_server(
 	server text DEFAULT NULL,
 	OUT server_name text,
@@ -313,7 +328,7 @@ COMMENT ON FUNCTION qwen_classify(text, text[], text, jsonb, boolean, text, text
 COMMENT ON FUNCTION qwen_classify(text, jsonb, text, jsonb, boolean, text, text, boolean, text, text, float8) IS
 'label, confidence and reason of a text, by the model on your inference server';
 COMMENT ON FUNCTION qwen_classify(text, text, text, jsonb, boolean, text, text, text, boolean, text, text, float8) IS
-'label, confidence and reason of a text, by the model on your inference server';
+'label, confidence and reason of a text, by the model on your inference server; of a task the confidence is the calibrated one';
 COMMENT ON FUNCTION qwen_label(text, text[], text, jsonb, text, text, boolean, text, text, float8) IS
 'the label of a text alone: the cheapest';
 COMMENT ON FUNCTION qwen_label(text, jsonb, text, jsonb, text, text, boolean, text, text, float8) IS
@@ -325,7 +340,7 @@ COMMENT ON FUNCTION qwen_scores(text, text[], text, jsonb, text, text, boolean, 
 COMMENT ON FUNCTION qwen_scores(text, jsonb, text, jsonb, text, text, boolean, text, text, float8) IS
 'the probability of every label';
 COMMENT ON FUNCTION qwen_scores(text, text, text, jsonb, text, text, text, boolean, text, text, float8) IS
-'the probability of every label';
+'the probability of every label, as the server gives it; of a task, too';
 COMMENT ON FUNCTION qwen_labels(text, text[], text, jsonb, double precision, text, text) IS
 'the labels that fit a text, in the order written; a request a label';
 COMMENT ON FUNCTION qwen_labels(text, jsonb, text, jsonb, double precision, text, text) IS
@@ -334,6 +349,8 @@ COMMENT ON FUNCTION qwen_labels(text, text, text, jsonb, double precision, text,
 'the labels that fit a text, in the order written; a request a label';
 COMMENT ON FUNCTION qwen_clean(text, boolean, boolean, boolean, boolean, boolean, boolean, text) IS
 'dirty text made readable: markup, mojibake, boilerplate, noise';
+COMMENT ON FUNCTION qwen.answer(text, text) IS
+'what a task says of a text: the calibrated confidence, and the server''s own number beside it';
 COMMENT ON FUNCTION qwen.check_server(text) IS
 'tries a server with two small requests and says what it is';
 COMMENT ON FUNCTION qwen.version() IS

@@ -17,6 +17,7 @@
 #include "common/statement.h"
 #include "query/prefetch.h"
 #include "queue/note.h"
+#include "trust/calibration.h"
 #include "worker/worker.h"
 
 #ifdef PG_MODULE_MAGIC_EXT
@@ -34,6 +35,7 @@ _PG_init(void)
 	qc_statement_init();
 	qc_prefetch_init();
 	qc_note_init();
+	qc_calibration_init();
 	if (process_shared_preload_libraries_in_progress)
 		qc_shmem_init();
 	qc_utility_init();

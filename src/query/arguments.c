@@ -34,6 +34,11 @@ struct QcSiteTask
 	QcTask	   *task;
 	QcPromptArgs args;
 
+	/* read when there is an answer to show */
+	struct QcCalibration *calibration;
+	MemoryContext calibration_cxt;
+	Oid			calibration_of; /* which server's answers; InvalidOid: not read */
+
 	/* what it was looked up for and when */
 	text	   *name;
 	Oid			userid;
@@ -144,6 +149,8 @@ question_by_task(const QcSiteTask *site, QcQuestion *question, bool reason_given
 		question->prompt.how.long_text = long_text;
 	if (!reason_given)
 		question->with_reason = question->with_reason && site->task->with_reason;
+	question->as_task = question->with_reason == site->task->with_reason &&
+		question->prompt.how.long_text == site->args.how.long_text;
 	if (question->server == NULL)
 		question->server = site->task->server;
 }
@@ -205,13 +212,29 @@ ask_for(QcAskFor what, const char *name, QcQuestion *question)
 {
 	QcHow	   *how = &question->prompt.how;
 
-	if (how->multi && (what == QC_FOR_ROW || what == QC_FOR_LABEL))
+	if (how->multi && (what == QC_FOR_ROW || what == QC_FOR_ANSWER || what == QC_FOR_LABEL))
 		refuse_several(name);
 	if (what == QC_FOR_LABELS)
 	{
 		how->multi = 1;
 		how->abstain = how->orders = 0;
 	}
+}
+
+/* qwen.answer(input, task) */
+static void
+question_of_answer(FunctionCallInfo fcinfo, QcSiteTask **task, MemoryContext parent, QcQuestion *question)
+{
+	const QcSiteTask *site;
+
+	if (PG_ARGISNULL(1))
+		(void) qc_task_argument(fcinfo, 1);
+	site = task_of_site(task, parent, PG_GETARG_TEXT_PP(1));
+	memset(question, 0, sizeof(QcQuestion));
+	question->input = (text *) optional(fcinfo, 0, true);
+	question->with_reason = true;
+	question_by_task(site, question, false, false, false);
+	ask_for(QC_FOR_ANSWER, site->task->name, question);
 }
 
 void
@@ -225,6 +248,11 @@ qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what,
 	const QcSiteTask *site;
 	bool		of_tree;
 
+	if (what == QC_FOR_ANSWER)
+	{
+		question_of_answer(fcinfo, task, parent, question);
+		return;
+	}
 	memset(question, 0, sizeof(QcQuestion));
 	question->input = (text *) optional(fcinfo, 0, true);
 	question->prompt.form = form;
@@ -249,6 +277,26 @@ qc_question_of(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("labels must not be NULL"),
 				 errhint("Give the labels as ARRAY['refund', 'bug'] or as JSON: '{\"refund\": \"wants money back\", \"bug\": null}'; or the name of a task: task => 'tickets'.")));
+}
+
+/* Of another server's answers it is another: a call may name one. */
+const struct QcCalibration *
+qc_question_calibration(QcSiteTask *task, const QcQuestion *question)
+{
+	Oid			serverid = question->endpoint->serverid;
+
+	if (task == NULL || !question->as_task)
+		return NULL;
+	if (task->calibration_of == serverid)
+		return task->calibration;
+	if (task->calibration_cxt == NULL)
+		task->calibration_cxt = AllocSetContextCreate(task->cxt, "qwen_classify calibration of a call",
+													  ALLOCSET_SMALL_SIZES);
+	task->calibration_of = InvalidOid;
+	MemoryContextReset(task->calibration_cxt);
+	task->calibration = qc_showing.read(task->task, serverid, task->calibration_cxt);
+	task->calibration_of = serverid;
+	return task->calibration;
 }
 
 double

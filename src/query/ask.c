@@ -135,7 +135,7 @@ qc_request_of(QcSitePrompt **site, MemoryContext site_cxt, QcQuestion *question,
 	QcCallSpec *spec = &request->spec;
 
 	memset(request, 0, sizeof(QcRequest));
-	spec->endpoint = qc_endpoint_resolve(question->server);
+	spec->endpoint = question->endpoint = qc_endpoint_resolve(question->server);
 	question->prompt.codes = spec->endpoint->codes;
 	request->prompt = qc_site_prompt(site, site_cxt, &question->prompt);
 	spec->prompt = request->prompt->prompt;

@@ -22,6 +22,8 @@ typedef struct QcQuestion
 	QcPromptArgs prompt;		/* codes is filled in by qc_ask */
 	bool		with_reason;
 	const char *server;			/* NULL: by the rules of the endpoint */
+	bool		as_task;		/* what the task asks, nothing else said by the call */
+	QcEndpoint *endpoint;		/* that it goes to: filled in by qc_ask */
 } QcQuestion;
 
 /* What a question comes to: a request, or why none can be made. */

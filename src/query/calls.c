@@ -29,6 +29,7 @@ static const QcLabeller labellers[] = {
 	{"qwen_classify_array", QC_LABELS_ARRAY, QC_FOR_ROW, false},
 	{"qwen_classify_jsonb", QC_LABELS_JSONB, QC_FOR_ROW, false},
 	{"qwen_classify_text", QC_LABELS_TEXT, QC_FOR_ROW, false},
+	{"qwen_classify_answer", QC_LABELS_TEXT, QC_FOR_ANSWER, false},
 	{"qwen_classify_label_array", QC_LABELS_ARRAY, QC_FOR_LABEL, false},
 	{"qwen_classify_label_jsonb", QC_LABELS_JSONB, QC_FOR_LABEL, false},
 	{"qwen_classify_label_text", QC_LABELS_TEXT, QC_FOR_LABEL, false},

@@ -2,10 +2,10 @@
  *
  * functions.c
  *	  The SQL functions that label: qwen_classify, qwen_label, qwen_scores,
- *	  qwen_labels.
+ *	  qwen_labels; and qwen.answer.
  *
- * Each comes in three overloads that differ in how the labels are written;
- * the C entry says which, the rest is shared.  A NULL input is NULL without a
+ * Each but the last comes in three overloads that differ in how the labels are
+ * written; the C entry says which, the rest is shared.  A NULL input is NULL without a
  * request; while the planner runs everything is (statement.h).
  *
  *-------------------------------------------------------------------------
@@ -38,7 +38,7 @@ typedef struct QcSite
 {
 	QcSitePrompt *prompt;
 	QcSiteTask *task;			/* or NULL: labels were given */
-	TupleDesc	desc;			/* of qwen_classify */
+	TupleDesc	desc;			/* of a row */
 } QcSite;
 
 static QcSite *
@@ -50,18 +50,25 @@ call_site(FunctionCallInfo fcinfo)
 	return (QcSite *) fcinfo->flinfo->fn_extra;
 }
 
-/* The result of this call, or NULL if it has none to give. */
+/* The result of this call and what was asked, or NULL if it has none to give. */
 static QcResult *
-answer(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what)
+ask(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what, QcQuestion *question)
 {
 	QcSite	   *site = call_site(fcinfo);
-	QcQuestion	question;
 
 	if (qc_planning(fcinfo->flinfo->fn_mcxt) || PG_ARGISNULL(0))
 		return NULL;
 	qc_question_of(fcinfo, form, what, &site->task, fcinfo->flinfo->fn_mcxt,
-				   &question);
-	return qc_ask(&site->prompt, fcinfo->flinfo->fn_mcxt, &question);
+				   question);
+	return qc_ask(&site->prompt, fcinfo->flinfo->fn_mcxt, question);
+}
+
+static QcResult *
+answer(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what)
+{
+	QcQuestion	question;
+
+	return ask(fcinfo, form, what, &question);
 }
 
 /* The answer is that no label fits. */
@@ -77,7 +84,7 @@ server_text(const char *utf8)
 	return CStringGetTextDatum(qc_utf8_to_server(utf8));
 }
 
-/* ---- qwen_classify: label, confidence, reason ---- */
+/* ---- qwen_classify and qwen.answer: label, confidence, reason ---- */
 
 static TupleDesc
 row_desc(FunctionCallInfo fcinfo, QcSite *site)
@@ -94,8 +101,35 @@ row_desc(FunctionCallInfo fcinfo, QcSite *site)
 	return site->desc;
 }
 
+/* As the worker writes it: of a task, by what people said of its answers. */
+static double
+shown_confidence(const QcSite *site, const QcQuestion *question, const QcResult *result)
+{
+	const struct QcCalibration *calibration =
+		is_none(site, result) ? NULL : qc_question_calibration(site->task, question);
+	QcRawAnswer raw;
+
+	if (calibration == NULL)
+		return result->confidence;
+	raw.source = qc_source_name(result->source);
+	raw.label = text_to_cstring(site->prompt->label[result->label]);
+	raw.confidence = result->confidence;
+	raw.top = isnan(result->confidence) ? NULL : result->posterior;
+	raw.ntop = site->prompt->prompt->labels->n;
+	raw.coverage = result->coverage;
+	raw.verbal = result->source == QC_SOURCE_VOTE ? result->verbal : NAN;
+	return qc_showing.confidence(calibration, &raw);
+}
+
 static void
-row_values(const QcSite *site, const QcResult *result, Datum *values, bool *nulls)
+put_number(int i, double number, Datum *values, bool *nulls)
+{
+	values[i] = Float8GetDatum(number);
+	nulls[i] = isnan(number);
+}
+
+static void
+row_values(const QcSite *site, const QcQuestion *question, const QcResult *result, Datum *values, bool *nulls)
 {
 	bool		as_label = (qc_on_error == QC_ON_ERROR_LABEL);
 
@@ -103,8 +137,7 @@ row_values(const QcSite *site, const QcResult *result, Datum *values, bool *null
 	{
 		nulls[0] = is_none(site, result);
 		values[0] = PointerGetDatum(site->prompt->label[result->label]);
-		values[1] = Float8GetDatum(result->confidence);
-		nulls[1] = isnan(result->confidence);
+		put_number(1, shown_confidence(site, question, result), values, nulls);
 	}
 	else if (as_label)
 	{
@@ -119,20 +152,46 @@ row_values(const QcSite *site, const QcResult *result, Datum *values, bool *null
 		values[2] = server_text(result->words);
 }
 
-static Datum
-classify(FunctionCallInfo fcinfo, QcLabelForm form)
+/* qwen.answer has the server's own number beside it, and where that comes from. */
+static void
+raw_values(const QcResult *result, Datum *values, bool *nulls)
 {
-	QcResult   *result = answer(fcinfo, form, QC_FOR_ROW);
+	nulls[3] = nulls[4] = result->failed != QC_FAIL_NONE;
+	if (result->failed != QC_FAIL_NONE)
+		return;
+	put_number(3, result->confidence, values, nulls);
+	values[4] = CStringGetTextDatum(qc_source_name(result->source));
+}
+
+static Datum
+row(FunctionCallInfo fcinfo, QcLabelForm form, QcAskFor what)
+{
+	QcQuestion	question;
+	QcResult   *result = ask(fcinfo, form, what, &question);
 	QcSite	   *site = (QcSite *) fcinfo->flinfo->fn_extra;
-	Datum		values[3] = {0};
-	bool		nulls[3] = {false};
+	Datum		values[5] = {0};
+	bool		nulls[5] = {false};
 	TupleDesc	desc;
 
 	if (result == NULL)
 		PG_RETURN_NULL();
 	desc = row_desc(fcinfo, site);
-	row_values(site, result, values, nulls);
+	row_values(site, &question, result, values, nulls);
+	if (what == QC_FOR_ANSWER)
+		raw_values(result, values, nulls);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
+}
+
+static Datum
+classify(FunctionCallInfo fcinfo, QcLabelForm form)
+{
+	return row(fcinfo, form, QC_FOR_ROW);
+}
+
+static Datum
+answer_row(FunctionCallInfo fcinfo, QcLabelForm form)
+{
+	return row(fcinfo, form, QC_FOR_ANSWER);
 }
 
 /* ---- qwen_label: the label alone ---- */
@@ -292,6 +351,7 @@ several(FunctionCallInfo fcinfo, QcLabelForm form)
 QC_LABELS_ENTRY(qwen_classify_array, classify, QC_LABELS_ARRAY)
 QC_LABELS_ENTRY(qwen_classify_jsonb, classify, QC_LABELS_JSONB)
 QC_LABELS_ENTRY(qwen_classify_text, classify, QC_LABELS_TEXT)
+QC_LABELS_ENTRY(qwen_classify_answer, answer_row, QC_LABELS_TEXT)
 QC_LABELS_ENTRY(qwen_classify_label_array, label, QC_LABELS_ARRAY)
 QC_LABELS_ENTRY(qwen_classify_label_jsonb, label, QC_LABELS_JSONB)
 QC_LABELS_ENTRY(qwen_classify_label_text, label, QC_LABELS_TEXT)

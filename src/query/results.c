@@ -74,6 +74,8 @@ fill_verdict(QcResult *result, MemoryContext cxt, const QcVerdict *verdict, int 
 	result->label = verdict->label;
 	result->confidence = verdict->confidence;
 	result->source = verdict->source;
+	result->coverage = (float4) verdict->coverage;
+	result->verbal = (float4) verdict->verbal;
 	if (verdict->posterior)
 	{
 		result->posterior = (float4 *) MemoryContextAlloc(cxt, n * sizeof(float4));

@@ -32,6 +32,8 @@ typedef struct QcResult
 	double		confidence;		/* NaN: nobody gave one */
 	QcSource	source;
 	float4	   *posterior;		/* or NULL */
+	float4		coverage;		/* as of QcVerdict, like the next */
+	float4		verbal;
 	char	   *words;			/* reason, or the failure's message; UTF-8, or NULL */
 } QcResult;
 

@@ -128,13 +128,25 @@ expect(int rc, int expected)
 			 SPI_result_code_string(rc));
 }
 
-void
-qc_own_run(QcOwn *own, const char *sql, int expected)
+static void
+run(QcOwn *own, const char *sql, bool read_only, int expected)
 {
 	char		nulls[QC_BATCH_PARAMS + 1];
 
 	mark_nulls(own, nulls);
-	expect(SPI_execute_plan(qc_plan(sql, &own->args), own->args.value, nulls, false, 0), expected);
+	expect(SPI_execute_plan(qc_plan(sql, &own->args), own->args.value, nulls, read_only, 0), expected);
+}
+
+void
+qc_own_run(QcOwn *own, const char *sql, int expected)
+{
+	run(own, sql, false, expected);
+}
+
+void
+qc_own_look(QcOwn *own, const char *sql)
+{
+	run(own, sql, true, SPI_OK_SELECT);
 }
 
 void

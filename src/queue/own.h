@@ -43,6 +43,9 @@ extern void qc_own_run(QcOwn *own, const char *sql, int expected);
 
 /* The same, planned for what the tables hold now: for a statement that reads many rows. */
 extern void qc_own_run_once(QcOwn *own, const char *sql, int expected);
+
+/* A SELECT under the snapshot that is there: within a query, which it does not disturb. */
+extern void qc_own_look(QcOwn *own, const char *sql);
 extern void qc_own_end(QcOwn *own);
 
 /* The int4 in the first column of a result row. */

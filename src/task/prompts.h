@@ -32,6 +32,7 @@ typedef enum QcLabelForm
 typedef enum QcAskFor
 {
 	QC_FOR_ROW,					/* qwen_classify: with_reason */
+	QC_FOR_ANSWER,				/* qwen.answer: input and task, nothing else */
 	QC_FOR_LABEL,				/* qwen_label */
 	QC_FOR_SCORES,				/* qwen_scores */
 	QC_FOR_LABELS,				/* qwen_labels: threshold */

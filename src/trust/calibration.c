@@ -10,9 +10,11 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "commands/defrem.h"
 #include "common/compat.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -76,6 +78,23 @@ parse_method(const char *words, QcRecipe *recipe)
 	return known && *words == '\0';
 }
 
+/* A server with its option model, which is how a calibration keeps it. */
+static char *
+server_words(Oid serverid)
+{
+	ForeignServer *server = GetForeignServer(serverid);
+	ListCell   *cell;
+
+	foreach(cell, server->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, "model") == 0)
+			return psprintf("%s (%s)", server->servername, defGetString(option));
+	}
+	return server->servername;
+}
+
 /*
  * By the rules of the calls, but of the worker's session: what this one has
  * SET is not what labels the rows.
@@ -83,24 +102,22 @@ parse_method(const char *words, QcRecipe *recipe)
 char *
 qc_calibration_server(const QcTask *task)
 {
-	MemoryContext cxt = CurrentMemoryContext;
 	const char *name = task->server ? task->server : GetConfigOptionResetString("qwen_classify.server");
-	char	   *server = NULL;
+	Oid			serverid = InvalidOid;
+	bool		isnull;
 	QcOwn		own;
 
 	qc_own_begin(&own);
 	qc_own_text(&own, name ? name : "");
 	qc_own_int4(&own, (int32) task->owner);
-	qc_own_run(&own, "SELECT s.srvname || COALESCE((SELECT ' (' || o.option_value || ')' "
-			   "FROM pg_catalog.pg_options_to_table(s.srvoptions) AS o WHERE o.option_name = 'model'), '') "
-			   "FROM pg_catalog.pg_foreign_server AS s "
+	qc_own_run(&own, "SELECT s.oid::pg_catalog.int8 FROM pg_catalog.pg_foreign_server AS s "
 			   "JOIN pg_catalog.pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw "
 			   "WHERE w.fdwname = 'qwen_classify' AND CASE WHEN $1 <> '' THEN s.srvname = $1 "
 			   "ELSE pg_catalog.has_server_privilege($2::pg_catalog.oid, s.oid, 'USAGE') END", SPI_OK_SELECT);
 	if (SPI_processed == 1)
-		server = qc_own_text_at(0, 1, cxt);
+		serverid = (Oid) qc_own_int8_at(0, 1, &isnull);
 	qc_own_end(&own);
-	return server ? server : pstrdup("");
+	return OidIsValid(serverid) ? server_words(serverid) : pstrdup("");
 }
 
 /* ---- reading ---- */
@@ -143,9 +160,8 @@ read_row(MemoryContext parent)
 }
 
 static void
-compare(QcCalibration *c, const QcTask *task)
+compare(QcCalibration *c, const QcTask *task, const char *server)
 {
-	char	   *server = qc_calibration_server(task);
 	char	   *why = NULL;
 
 	if (c->stale != NULL)
@@ -175,6 +191,10 @@ read_labels(QcCalibration *c, const QcTask *task)
 		c->stale = MemoryContextStrdup(c->cxt, "it was fitted to other labels");
 }
 
+#define ROW_SQL \
+	"SELECT version::pg_catalog.int8, server, source, method, params, n::pg_catalog.int8, fitted_at " \
+	"FROM qwen.calibration WHERE task = $1"
+
 QcCalibration *
 qc_calibration_read(const QcTask *task, MemoryContext parent)
 {
@@ -183,17 +203,36 @@ qc_calibration_read(const QcTask *task, MemoryContext parent)
 
 	qc_own_begin(&own);
 	qc_own_int4(&own, task->id);
-	qc_own_run(&own, "SELECT version::pg_catalog.int8, server, source, method, params, n::pg_catalog.int8, fitted_at "
-			   "FROM qwen.calibration WHERE task = $1", SPI_OK_SELECT);
+	qc_own_run(&own, ROW_SQL, SPI_OK_SELECT);
 	if (SPI_processed == 1)
 		c = read_row(parent);
 	qc_own_end(&own);
 	if (c != NULL)
 	{
-		compare(c, task);
+		compare(c, task, qc_calibration_server(task));
 		read_labels(c, task);
 	}
 	return c;
+}
+
+/* The same of the answers of a server, within somebody's query. */
+static QcCalibration *
+read_in_query(const QcTask *task, Oid serverid, MemoryContext parent)
+{
+	QcCalibration *c = NULL;
+	QcOwn		own;
+
+	qc_own_begin(&own);
+	qc_own_int4(&own, task->id);
+	qc_own_look(&own, ROW_SQL);
+	if (SPI_processed == 1)
+		c = read_row(parent);
+	qc_own_end(&own);
+	if (c == NULL)
+		return NULL;
+	compare(c, task, server_words(serverid));
+	read_labels(c, task);
+	return c->stale == NULL ? c : NULL;
 }
 
 void
@@ -308,4 +347,11 @@ qwen_classify_shown_confidence(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(6))
 		raw.verbal = PG_GETARG_FLOAT4(6);
 	PG_RETURN_FLOAT8(qc_calibrated(c, &raw));
+}
+
+void
+qc_calibration_init(void)
+{
+	qc_showing.read = read_in_query;
+	qc_showing.confidence = qc_calibrated;
 }

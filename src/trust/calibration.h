@@ -16,6 +16,7 @@
 
 #include "datatype/timestamp.h"
 
+#include "task/shown.h"
 #include "task/task.h"
 #include "trust/names.h"
 #include "trust/stats/model.h"
@@ -41,18 +42,6 @@ typedef struct QcCalibration
 extern QcCalibration *qc_calibration_read(const QcTask *task, MemoryContext parent);
 extern void qc_calibration_free(QcCalibration *calibration);	/* or NULL */
 
-/* An answer as the server's numbers gave it. */
-typedef struct QcRawAnswer
-{
-	const char *source;
-	const char *label;
-	double		confidence;		/* NaN: none */
-	const float4 *top;			/* of every label in the task's order, or NULL */
-	int			ntop;
-	double		coverage;		/* NaN: not known */
-	double		verbal;			/* beside votes; NaN: none */
-} QcRawAnswer;
-
 /*
  * The confidence that is shown: the raw one if there is no calibration, if it
  * is stale, or for another source; NaN for NaN.
@@ -77,5 +66,8 @@ extern const char *qc_calibration_state(const QcTask *task);
 
 /* What a recipe is stored as: "platt+mix+labels"; palloc'ed. */
 extern char *qc_calibration_method(const QcRecipe *recipe, bool calibrated);
+
+/* From _PG_init: queries show what the worker shows. */
+extern void qc_calibration_init(void);
 
 #endif							/* QC_CALIBRATION_H */

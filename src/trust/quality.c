@@ -325,25 +325,20 @@ take_answer(QcGold *gold, uint64 i)
 	TupleDesc	desc = SPI_tuptable->tupdesc;
 	QcGoldRow  *row = &gold->row[qc_own_ordinal(i)];
 	char	   *label = SPI_getvalue(tuple, desc, 2);
-	bool		isnull;
-	Datum		confidence = SPI_getbinval(tuple, desc, 3, &isnull);
 
 	row->machine = label ? qc_names_find(&gold->labels, label) : -1;
-	if (row->machine >= 0 && !isnull)
-		row->raw = DatumGetFloat8(confidence);
-	/* a call does not tell its source: it is the one that the worker had from this server */
-	row->shown = gold->calibration == NULL ? row->raw :
-		qc_calibrated(gold->calibration, &(QcRawAnswer) {.source = gold->calibration->source,.label = label,
-														 .confidence = row->raw,.coverage = NAN,.verbal = NAN});
+	if (row->machine < 0)
+		return;
+	row->raw = qc_own_float8_at(i, 3);
+	row->shown = qc_own_float8_at(i, 4);
 }
 
 /* One query for all: the prefetch node keeps many requests under way. */
 static void
 ask(QcGold *gold)
 {
-	char	   *sql = psprintf("SELECT r.i, c.label, c.confidence FROM unnest($1, $2) AS r(i, t), "
-							   "LATERAL %s.qwen_classify(r.t, task => %s) AS c WHERE r.t IS NOT NULL",
-							   qc_our_schema(), quote_literal_cstr(gold->task->name));
+	char	   *sql = psprintf("SELECT r.i, c.label, c.raw, c.confidence FROM unnest($1, $2) AS r(i, t), "
+							   "LATERAL qwen.answer(r.t, %s) AS c WHERE r.t IS NOT NULL", quote_literal_cstr(gold->task->name));
 	Datum	   *ordinal = palloc(sizeof(Datum) * gold->n);
 	char	  **texts = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(char *) * gold->n);
 	QcArgs		args = {0};
