@@ -685,7 +685,7 @@ LANGUAGE C;
 -- ==== tasks ====
 
 -- A task has a name; labels are written as for qwen_classify.  Whoever makes it owns it.
--- accept_above is a number, or 'certified'.
+-- accept_above is a number, or 'certified'.  with_reason is true where a reason can be: mode 'single'.
 
 CREATE FUNCTION qwen.create_task(
 	name text,
@@ -693,7 +693,7 @@ CREATE FUNCTION qwen.create_task(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
-	with_reason boolean DEFAULT true,
+	with_reason boolean DEFAULT NULL,
 	accept_above anycompatible DEFAULT '0.7'::text,
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,
@@ -716,7 +716,7 @@ CREATE FUNCTION qwen.create_task(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
-	with_reason boolean DEFAULT true,
+	with_reason boolean DEFAULT NULL,
 	accept_above anycompatible DEFAULT '0.7'::text,
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,
@@ -739,7 +739,7 @@ CREATE FUNCTION qwen.create_task(
 	instructions text DEFAULT NULL,
 	examples jsonb DEFAULT NULL,
 	server text DEFAULT NULL,
-	with_reason boolean DEFAULT true,
+	with_reason boolean DEFAULT NULL,
 	accept_above anycompatible DEFAULT '0.7'::text,
 	priority integer DEFAULT 10,
 	keep boolean DEFAULT true,

@@ -245,6 +245,19 @@ check_numbers(const QcTask *task)
 				 errhint("It is how often a server that gives no probabilities is asked about a text; 5 is usual, 0 asks once.")));
 }
 
+/* An answer of yes or no has no reason: only who asks for one is told, since true is the default. */
+static void
+check_reason(FunctionCallInfo fcinfo, const QcTask *task)
+{
+	if (!task->multi || PG_ARGISNULL(ARG_WITH_REASON) || !PG_GETARG_BOOL(ARG_WITH_REASON))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("with_reason is of no use where a text may have several labels"),
+			 errdetail("Each label is a question of yes or no, and no reason is written."),
+			 errhint("Leave it out, or give with_reason => false.")));
+}
+
 /* Yes or no of each label needs neither a way to say none nor another order. */
 static void
 check_mode(const QcTask *task)
@@ -433,6 +446,7 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 	task.labels = labels_argument(fcinfo, form, &task, &site);
 	check_numbers(&task);
 	check_mode(&task);
+	check_reason(fcinfo, &task);
 	check_prompt(&task);
 	if (task.server)
 		check_server(&task);
@@ -547,6 +561,7 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 	example_choice_argument(fcinfo, &fresh);
 	check_numbers(&fresh);
 	check_mode(&fresh);
+	check_reason(fcinfo, &fresh);
 	check_mode_change(old, &fresh);
 	if (!PG_ARGISNULL(ARG_RENAME) && old->multi)
 		qc_several_refuse(old, "rename", "Give labels with the new name, and in the rows: "

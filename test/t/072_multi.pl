@@ -143,6 +143,11 @@ like(error_of("SELECT * FROM qwen.shares('topics')"), qr/^qwen.shares is about t
 like(error_of("SELECT qwen.alter_task('topics', mode => 'single')"), qr/^the mode of task "topics" cannot change while it is attached.*detach/s, 'another mode');
 like(error_of("SELECT qwen.create_task('x', $LABELS, mode => 'multi', abstain => true)"), qr/^abstain is of no use/, 'abstain');
 like(error_of("SELECT qwen.create_task('x', $LABELS, mode => 'multi', orders => 4)"), qr/^orders is of no use/, 'orders');
+my $no_reason = qr/^with_reason is of no use where a text may have several labels\nDETAIL:  .*\nHINT:  Leave it out, or give with_reason => false\./;
+like(error_of("SELECT qwen.create_task('x', $LABELS, mode => 'multi', with_reason => true)"), $no_reason, 'a reason that is asked for');
+like(error_of("SELECT qwen.alter_task('topics', with_reason => true)"), $no_reason, 'also later');
+is(sql("SELECT count(*) FROM qwen.task WHERE name = 'x'"), '0', 'nothing was made');
+sql("SELECT qwen.create_task('x', $LABELS, mode => 'multi', with_reason => false)", "SELECT qwen.alter_task('x', mode => 'single', with_reason => true)", "SELECT qwen.alter_task('x', with_reason => NULL, mode => 'multi')", "SELECT qwen.drop_task('x')");
 like(error_of("SELECT qwen.create_task('x', $LABELS, mode => 'many')"), qr/^mode is neither single nor multi: "many"/, 'a word');
 sql("SELECT qwen.create_task('one', $LABELS, server => 'qwen')", "CREATE TABLE one (id int PRIMARY KEY, body text, label text[], confidence float8, reason text)");
 like(error_of("SELECT qwen.attach('one', 'one', input => 'body')"), qr/has type text\[\]/, 'an array for one label');
