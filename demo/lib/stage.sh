@@ -34,8 +34,9 @@ clean_up() {
 	if [ "$status" = 0 ] && [ -n "$KEEP" ]; then
 		how_to_stop
 	else
-		stop_llama
+		# in this order: a statement under way keeps connections open, and llama-server ends only after them
 		stop_cluster
+		stop_llama
 		rm -rf "$RUN_DIR"
 	fi
 	exit "$status"
