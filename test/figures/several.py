@@ -6,26 +6,15 @@ usage: several.py ask WAY WHEEL ROWS FILE URL PSQL...     appends what the model
 """
 import http.client
 import json
-import math
-import os
-import subprocess
 import sys
 import urllib.parse
 
+import asking
 import sets
 
-BATCH = 2  # rows of one statement: what an interruption loses
+BATCH = 2
 TOPICS = ["age_limit", "card_arrival", "change_pin", "exchange_rate", "lost_or_stolen_card", "top_up_failed"]
 MULTI = "Questions of bank customers; a message may hold several."
-
-
-def psql_rows(psql, query):
-    out = subprocess.run(psql + ["-qAt"], input=query.encode(), stdout=subprocess.PIPE, check=True).stdout
-    return [json.loads(line) for line in out.decode().splitlines()]
-
-
-def quoted(text):
-    return "'" + text.replace("'", "''") + "'"
 
 
 # ---- rows ----
@@ -47,27 +36,18 @@ def rows_of(way, wheel, count):
     if way == "multi":
         return joined(wheel, count)
     rows = [(i, text, label) for i, (_, text, label) in enumerate(sets.rows_of(wheel, "banking", count))]
-    if way == "abstain":
-        rows += [(1000 + i, text, None) for i, (_, text, _) in enumerate(sets.rows_of(wheel, "hwu", count))]
+    if way == "abstain":  # those of both sets in turn
+        others = [(1000 + i, text, None) for i, (_, text, _) in enumerate(sets.rows_of(wheel, "hwu", count))]
+        rows = [row for pair in zip(rows, others) for row in pair]
     return rows
 
 
 # ---- asking ----
 
 def create_tasks(psql):
-    bank = quoted(json.dumps(sets.BANKING))
-    words = quoted(sets.INSTRUCTIONS["banking"])
-    for name, labels, instructions, more in (
-            ("one", bank, words, ""), ("four", bank, words, ", orders => 4"), ("none", bank, words, ", abstain => true"),
-            ("multi", quoted(json.dumps(TOPICS)), quoted(MULTI), ", mode => 'multi'")):
-        psql_rows(psql, f"DO $do$ BEGIN PERFORM qwen.create_task('{name}', {labels}, {instructions}{more}); END $do$;")
-
-
-def scores(psql, task, rows):
-    values = ", ".join(f"({number}, {quoted(text)})" for number, text, _ in rows)
-    said = psql_rows(psql, "SELECT json_build_object('row', row, 'scores', qwen_scores(body, task => "
-                     f"'{task}')) FROM (VALUES {values}) v(row, body) ORDER BY row;")
-    return [{k: round(v, 6) for k, v in r["scores"].items()} for r in said]
+    for name, more in (("one", ""), ("four", ", orders => 4"), ("none", ", abstain => true")):
+        asking.create_task(psql, name, sets.BANKING, sets.INSTRUCTIONS["banking"], more)
+    asking.create_task(psql, "multi", TOPICS, MULTI, ", mode => 'multi'")
 
 
 def list_answer(url, text):
@@ -88,48 +68,22 @@ def list_answer(url, text):
 
 
 def answers(way, psql, url, rows):
+    def scores(task):
+        return asking.scores(psql, task, rows)[0]
     if way == "multi":
-        return [{"scores": s, "list": list_answer(url, r[1])} for s, r in zip(scores(psql, "multi", rows), rows)]
+        return [{"scores": s, "list": list_answer(url, r[1])} for s, r in zip(scores("multi"), rows)]
     if way == "orders":
-        return [{"one": a, "four": b} for a, b in zip(scores(psql, "one", rows), scores(psql, "four", rows))]
-    return [{"scores": s} for s in scores(psql, "none", rows)]
-
-
-def ask(way, wheel, count, path, url, psql):
-    done = {r["row"] for r in read(path)} if os.path.exists(path) else set()
-    rows = [r for r in rows_of(way, wheel, count) if r[0] not in done]
-    if way == "abstain":
-        rows.sort(key=lambda r: r[0] % 1000)  # those of both sets in turn
-    create_tasks(psql)
-    with open(path, "a", encoding="utf-8") as out:
-        for start in range(0, len(rows), BATCH):
-            batch = sorted(rows[start:start + BATCH])
-            for row, said in zip(batch, answers(way, psql, url, batch)):
-                print(json.dumps({"row": row[0], "truth": row[2], **said}), file=out, flush=True)
+        return [{"one": a, "four": b} for a, b in zip(scores("one"), scores("four"))]
+    return [{"scores": s} for s in scores("none")]
 
 
 # ---- telling ----
-
-def read(path):
-    with open(path, encoding="utf-8") as f:
-        return [json.loads(line) for line in f]
-
 
 def micro_f1(pairs):
     hit = sum(len(set(a) & set(b)) for a, b in pairs)
     given, right = sum(len(b) for _, b in pairs), sum(len(a) for a, _ in pairs)
     precision, recall = hit / max(given, 1), hit / max(right, 1)
     return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)
-
-
-def mcnemar(b, c):
-    """Two-sided and exact: of those that differ each side is as likely."""
-    n = b + c
-    return min(1, 2 * sum(math.comb(n, k) for k in range(min(b, c) + 1)) / 2 ** n)
-
-
-def top(scored):
-    return max(scored, key=scored.get)
 
 
 def tell_multi(rows):
@@ -143,22 +97,21 @@ def tell_multi(rows):
 
 
 def tell_orders(rows):
-    one, four = ([top(r[way]) == r["truth"] for r in rows] for way in ("one", "four"))
-    b, c = (sum(x and not y for x, y in zip(p, q)) for p, q in ((one, four), (four, one)))
     print(f"orders: {len(rows)} rows")
-    for way, right in (("one", one), ("four", four)):
-        share = [abs(sum(top(r[way]) == t for r in rows) - sum(r["truth"] == t for r in rows)) for t in sets.BANKING]
-        print(f"  {way:5} {sum(right)}/{len(rows)} right; shares of labels off by {sum(share) / 2 / len(rows):.3f} in all")
-    print(f"  only one right {b}, only four right {c}: p = {mcnemar(b, c):.3f} (McNemar, exact)")
+    for way in ("one", "four"):
+        off = [abs(sum(asking.top(r[way]) == t for r in rows) - sum(r["truth"] == t for r in rows)) for t in sets.BANKING]
+        print(f"  {way:5} {asking.share(sum(asking.right(rows, way)), len(rows))} right; shares of labels off by "
+              f"{sum(off) / 2 / len(rows):.3f} in all")
+    print("  " + asking.paired(rows, "one", "four"))
 
 
 def tell_abstain(rows):
     inside, outside = ([r for r in rows if (r["truth"] is None) == out] for out in (False, True))
-    right = sum(top(r["scores"]) == r["truth"] for r in inside)
-    given = sum(top(r["scores"]) != "" for r in inside)
+    given = sum(asking.top(r["scores"]) != "" for r in inside)
     print(f"none of these: {len(outside)} rows of another set, {len(inside)} of the labels' own")
-    print(f"  caught {sum(top(r['scores']) == '' for r in outside)}/{len(outside)}; lost {len(inside) - given}/{len(inside)}; "
-          f"right {right} of the {given} with a label")
+    print(f"  caught {asking.share(sum(asking.top(r['scores']) == '' for r in outside), len(outside))}; "
+          f"lost {asking.share(len(inside) - given, len(inside))}; "
+          f"right {sum(asking.right(inside, 'scores'))} of the {given} with a label")
     ranks = [(r["scores"][""], s["scores"][""]) for r in outside for s in inside]
     if ranks:
         print(f"  AUROC of its probability {sum(a > b or (a == b) / 2 for a, b in ranks) / len(ranks):.3f}")
@@ -167,11 +120,14 @@ def tell_abstain(rows):
 def main():
     if sys.argv[1] == "tell":
         for path in sys.argv[2:]:
-            rows = read(path)
+            rows = asking.read(path)
             (tell_multi if "list" in rows[0] else tell_orders if "four" in rows[0] else tell_abstain)(rows)
         return
     way, wheel, count, path, url = sys.argv[2:7]
-    ask(way, wheel, int(count), path, urllib.parse.urlsplit(url), sys.argv[7:])
+    psql = sys.argv[7:]
+    create_tasks(psql)
+    asking.ask(rows_of(way, wheel, int(count)), path, BATCH,
+               lambda rows: answers(way, psql, urllib.parse.urlsplit(url), rows))
 
 
 main()
