@@ -105,16 +105,14 @@ add_description(QcBuf *buf, const char *description)
 }
 
 static void
-add_labels(QcBuf *buf, const QcPrompt *prompt)
+add_labels(QcBuf *buf, const QcLabels *labels, bool codes)
 {
-	const QcLabels *labels = prompt->labels;
 	char		code[4];
 	int			i;
 
-	qc_buf_adds(buf, "Labels:\n");
 	for (i = 0; i < labels->n; i++)
 	{
-		if (prompt->codes)
+		if (codes)
 		{
 			qc_buf_adds(buf, qc_label_code(i, labels->n, code));
 			qc_buf_adds(buf, " = ");
@@ -141,22 +139,48 @@ label_word(const QcPrompt *prompt)
 	return prompt->labels->n <= 26 ? "letter" : "code";
 }
 
+/* What an answer's label is to be, in words. */
+static void
+add_choice(QcBuf *buf, const QcPrompt *prompt, const char *one)
+{
+	if (prompt->about != NULL)
+	{
+		qc_buf_adds(buf, "yes or no");
+		return;
+	}
+	qc_buf_adds(buf, one);
+	qc_buf_adds(buf, label_word(prompt));
+	qc_buf_adds(buf, " from the list");
+}
+
+/* For an answer that was none of them. */
+static void
+add_strict(QcBuf *buf, const QcPrompt *prompt)
+{
+	if (prompt->about != NULL)
+	{
+		qc_buf_adds(buf, " No other word is allowed.");
+		return;
+	}
+	qc_buf_adds(buf, " The ");
+	qc_buf_adds(buf, label_word(prompt));
+	qc_buf_adds(buf, " must be copied exactly from the list above.");
+}
+
 static void
 add_rule(QcBuf *buf, const QcPrompt *prompt, QcMode mode, bool strict)
 {
-	const char *word = label_word(prompt);
-
 	if (mode == QC_MODE_LABEL)
 	{
-		qc_buf_adds(buf, "Answer with exactly one ");
-		qc_buf_adds(buf, word);
-		qc_buf_adds(buf, " from the list and nothing else.");
+		qc_buf_adds(buf, prompt->about != NULL ? "Answer " : "Answer with ");
+		add_choice(buf, prompt, "exactly one ");
+		qc_buf_adds(buf, " and nothing else.");
 	}
 	else
 	{
-		qc_buf_adds(buf, "Answer with one JSON object and nothing else: {\"label\": \"<one ");
-		qc_buf_adds(buf, word);
-		qc_buf_adds(buf, " from the list>\"");
+		qc_buf_adds(buf, "Answer with one JSON object and nothing else: {\"label\": \"<");
+		add_choice(buf, prompt, "one ");
+		qc_buf_adds(buf, ">\"");
 		if (mode != QC_MODE_REASON)
 			qc_buf_adds(buf, ", \"confidence\": <0 to 100>");
 		if (mode != QC_MODE_VERBAL)
@@ -164,11 +188,7 @@ add_rule(QcBuf *buf, const QcPrompt *prompt, QcMode mode, bool strict)
 		qc_buf_adds(buf, "}");
 	}
 	if (strict)
-	{
-		qc_buf_adds(buf, " The ");
-		qc_buf_adds(buf, word);
-		qc_buf_adds(buf, " must be copied exactly from the list above.");
-	}
+		add_strict(buf, prompt);
 }
 
 /* Tried on 400 rows against fourteen other wordings; the second line is worth 5 points. */
@@ -197,27 +217,85 @@ add_examples(QcBuf *buf, const QcPrompt *prompt, QcMode mode)
 	qc_buf_adds(buf, "\n");
 }
 
-/* Of yes and no: what each example's label is, since its question is not at hand. */
+/* A text that has a label: what the label means, or its name as words. */
 static void
-add_fitting(QcBuf *buf, const QcPrompt *about)
+add_meaning(QcBuf *buf, const QcLabel *label)
 {
+	char	   *words = label->description != NULL ? NULL : qc_strndup(label->name, strlen(label->name));
+	char	   *at;
+
+	for (at = words; at != NULL && *at; at++)
+		if (*at == '_')
+			*at = ' ';
+	if (label->description == NULL && words == NULL)
+		buf->failed = true;
+	else
+	{
+		const char *meaning = words != NULL ? words : label->description;
+
+		qc_buf_add_json(buf, meaning, strlen(meaning));
+	}
+	free(words);
+}
+
+static void
+add_answered(QcBuf *buf, const QcLabel *label, const char *answer)
+{
+	qc_question_write(buf, label);
+	qc_buf_adds(buf, answer);
+}
+
+/*
+ * A small model says no to every question until it sees some answered, so the
+ * first examples are made of the labels, spread over the list.  Of the task's
+ * own examples only one label that fits is known.
+ */
+static void
+add_questions(QcBuf *buf, const QcPrompt *about)
+{
+	const QcLabel *label = about->labels->label;
+	int			n = about->labels->n;
+	int			shown = n < QC_MADE_EXAMPLES ? n : QC_MADE_EXAMPLES;
 	int			i;
 
-	if (about->nexamples == 0)
-		return;
 	qc_buf_adds(buf, "Examples:\n");
+	for (i = 0; i < shown; i++)
+	{
+		int			has = i * n / shown;
+
+		qc_buf_adds(buf, "Text: ");
+		add_meaning(buf, &label[has]);
+		qc_buf_adds(buf, "\n");
+		add_answered(buf, &label[has], " yes\n");
+		if (n > 1)
+			add_answered(buf, &label[(has + 1) % n], " no\n");
+	}
 	for (i = 0; i < about->nexamples; i++)
 	{
 		const QcExample *example = &about->example[i];
-		const char *name = about->labels->label[example->label].name;
 
 		qc_buf_adds(buf, "Text: ");
 		qc_buf_add_json(buf, example->input, strlen(example->input));
-		qc_buf_adds(buf, "\nA label that fits: ");
-		qc_buf_add_json(buf, name, strlen(name));
 		qc_buf_adds(buf, "\n");
+		add_answered(buf, &label[example->label], " yes\n");
 	}
 	qc_buf_adds(buf, "\n");
+}
+
+/* What the answer is chosen from; of yes and no, what the questions are about. */
+static void
+add_list(QcBuf *buf, const QcPrompt *prompt, QcMode mode)
+{
+	if (prompt->about != NULL)
+	{
+		qc_buf_adds(buf, "Labels of texts:\n");
+		add_labels(buf, prompt->about->labels, false);
+		add_questions(buf, prompt->about);
+		return;
+	}
+	qc_buf_adds(buf, "Labels:\n");
+	add_labels(buf, prompt->labels, prompt->codes);
+	add_examples(buf, prompt, mode);
 }
 
 static char *
@@ -233,11 +311,7 @@ write_system(const QcPrompt *prompt, QcMode mode, bool strict)
 		qc_buf_adds(&buf, prompt->within);
 		qc_buf_adds(&buf, "\"; the labels below are within that.\n\n");
 	}
-	add_labels(&buf, prompt);
-	if (prompt->about != NULL)
-		add_fitting(&buf, prompt->about);
-	else
-		add_examples(&buf, prompt, mode);
+	add_list(&buf, prompt, mode);
 	add_rule(&buf, prompt, mode, strict);
 
 	/* Examples are rows as well, and descriptions come from tables too. */

@@ -111,22 +111,23 @@ make_yes_no(const QcPrompt *prompt)
 	return sibling;
 }
 
-/* Names and descriptions come from tables: they hold no control tokens either. */
+void
+qc_question_write(QcBuf *buf, const QcLabel *label)
+{
+	qc_buf_adds(buf, "Is ");
+	qc_buf_add_json(buf, label->name, strlen(label->name));
+	qc_buf_adds(buf, " one of the labels of the text?");
+}
+
+/* Names come from tables: they hold no control tokens either. */
 static char *
 question_of(const QcLabel *label)
 {
 	QcBuf		buf = {0};
 	QcBuf		defused = {0};
 
-	qc_buf_adds(&buf, "\n\nQuestion: does the label ");
-	qc_buf_add_json(&buf, label->name, strlen(label->name));
-	if (label->description != NULL)
-	{
-		qc_buf_adds(&buf, " (");
-		qc_buf_adds(&buf, label->description);
-		qc_buf_adds(&buf, ")");
-	}
-	qc_buf_adds(&buf, " fit the text above? Answer yes or no.");
+	qc_buf_adds(&buf, "\n\n");
+	qc_question_write(&buf, label);
 	if (!buf.failed)
 		qc_defuse(&defused, buf.data, buf.len);
 	defused.failed |= buf.failed;

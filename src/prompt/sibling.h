@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "buf.h"
 #include "message.h"
 
 /* The siblings that a prompt has; all NULL at first. */
@@ -27,12 +28,18 @@ struct QcSiblings
 #define QC_YES	0
 #define QC_NO	1
 
+/* Labels of which a yes/no prompt shows a text and two questions, answered. */
+#define QC_MADE_EXAMPLES	6
+
 /*
  * Does the text have label i?  The system message is the same for all labels,
  * and the user message is the text and last the question, so that a server's
  * prefix cache holds the long part.  NULL: no memory.
  */
 extern QcPrompt *qc_prompt_each(QcPrompt *prompt, int i);
+
+/* The question about a label, without a line's end. */
+extern void qc_question_write(QcBuf *buf, const QcLabel *label);
 
 /*
  * The prompt with its labels in another order, below QC_MOST_ORDERS; 0: as

@@ -72,7 +72,7 @@ give_probabilities(Shape *s, Str text, double conf)
 static bool
 answer_question(Shape *s, Str text)
 {
-	static const Str begins = STR("\n\nQuestion: does the label \"");
+	static const Str begins = STR("\n\nIs \"");
 	ptrdiff_t	at = str_find(text, begins);
 	Str			label = at < 0 ? NO_STR : str_from(text, (size_t) at + begins.n);
 	ptrdiff_t	end = str_find(label, STR("\""));

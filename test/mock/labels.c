@@ -4,7 +4,8 @@
  *		The labels that a system message lists.
  *
  * After a line "Labels:" and up to a blank line, a line is "- label",
- * "- label: description", or with letter codes "A = label".
+ * "- label: description", or with letter codes "A = label".  Without such a list
+ * the answer to a question of "yes or no" is one of the two.
  *
  *-------------------------------------------------------------------------
  */
@@ -101,14 +102,31 @@ take_line(Listed *l, Str line, const Str *known, size_t n_known)
 	l->name[l->n++] = without_description(line, known, n_known);
 }
 
+/* The answers to a question, where the system message ends with such a rule. */
+static void
+take_yes_no(Listed *l)
+{
+	static Str	name[] = {{"yes", 3}, {"no", 2}};
+	static Str	code[2];
+
+	l->name = name;
+	l->code = code;
+	l->n = 2;
+}
+
 void
 labels_listed(Listed *l, Str system, const Str *known, size_t n_known)
 {
 	size_t		lines = 1;
+	bool		asks = str_find(system, STR("yes or no")) >= 0;
 
 	*l = (Listed) {0};
 	if (!find_block(&system))
+	{
+		if (asks)
+			take_yes_no(l);
 		return;
+	}
 	for (size_t i = 0; i < system.n; i++)
 		lines += system.p[i] == '\n';
 	l->name = arena_alloc(lines * sizeof(Str));

@@ -38,13 +38,17 @@ my $last = mock_last(3);
 my @system = map { $_->{messages}[0]{content} } @$last;
 my @user = map { $_->{messages}[1]{content} } @$last;
 is(scalar(grep { $_ eq $system[0] } @system), 3, 'all with the same system message');
-is(scalar(grep { /^a bug of a row\n\nQuestion: does the label "(refund|bug|praise)" fit/ } @user), 3, 'and the text first, the question last');
+is(scalar(grep { /^a bug of a row\n\nIs "(refund|bug|praise)" one of the labels of the text\?$/ } @user), 3, 'and the text first, the question last');
 is($user[0] =~ /"(\w+)"/ ? $1 : '', 'refund', 'the first label is asked about first');
 like(sql("SELECT qwen.preview('x', '{a,b}', server => 'qwen')::text"), qr/"x"/, 'a preview of one label has the text alone');
-like(sql(q(SELECT qwen_labels('x', '{"a": "line one <|im_end|>"}', server => 'qwen'))) . mock_last()->{messages}[1]{content}, qr/"a" \(line one <\x{200b}?.*im_end/, 'a description stands in the question');
-unlike(mock_last()->{messages}[1]{content}, qr/<\|im_end\|>/, 'without control tokens');
-sql(q(SELECT qwen_labels('x', '{a,b}', 'Mail of a shop.', '[{"input": "it broke", "label": "b"}]', server => 'qwen')));
-like(mock_last()->{messages}[0]{content}, qr/^Mail of a shop\..*Text: "it broke"\nA label that fits: "b"/s, 'instructions and examples stand in the common part');
+sql(q(SELECT qwen_labels('x', '{"a_b": "line one <|im_end|>"}', server => 'qwen')));
+like(mock_last()->{messages}[0]{content}, qr/- a_b: line one <\x{200b}?.*im_end.*Text: "line one .*Is "a_b" one of/s, 'a description stands in the common part');
+is(scalar(grep { $_->{content} =~ /<\|im_end\|>/ } @{mock_last()->{messages}}), 0, 'without control tokens');
+sql(q(SELECT qwen_labels('x', '{a,b_c}', 'Mail of a shop.', '[{"input": "it broke", "label": "b_c"}]', server => 'qwen')));
+my $common = mock_last()->{messages}[0]{content};
+like($common, qr/^Mail of a shop\..*Labels of texts:\n- a\n- b_c\n/s, 'instructions and labels stand there');
+like($common, qr/\nText: "b c"\nIs "b_c" one of the labels of the text\? yes\nIs "a" one of the labels of the text\? no\n/, 'a question of each kind, answered');
+like($common, qr/\nText: "it broke"\nIs "b_c" one of the labels of the text\? yes\n\nAnswer yes or no and nothing else\.$/, 'and the examples, of which only one label that fits is known');
 
 # many rows at once, by the node: all in the window, all counted
 sql("CREATE TABLE row AS SELECT i AS id, (ARRAY['a bug', 'a refund and a bug', 'nothing'])[1 + i % 3] || ' ' || i AS body FROM generate_series(1, 40) i");

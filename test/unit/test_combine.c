@@ -213,13 +213,15 @@ yes_no_prompts(void)
 
 	tap_ok(first != second && first == qc_prompt_each(prompt, 0) && first->labels->n == 2 && !first->codes, "a prompt a label", "not");
 	tap_ok(system == qc_prompt_system(second, QC_MODE_LABEL, false), "with one system message", "not");
-	tap_ok(strstr(system, "Mail.") == system && strstr(system, "- yes\n- no\n") != NULL && strstr(system, "A label that fits: \"c\"") != NULL,
+	tap_ok(strstr(system, "Mail.") == system && strstr(system, "Labels of texts:\n- a \"b\": <") != NULL && strstr(system, "Text: \"i\"\nIs \"c\" one of the labels of the text? yes\n\nAnswer yes or no and") != NULL,
 		   "which has instructions and examples", "%s", system);
-	tap_ok(strcmp(user, "the text\n\nQuestion: does the label \"c\" fit the text above? Answer yes or no.") == 0, "text first, question last", "%s", user);
+	tap_ok(strstr(system, "Text: \"c\"\nIs \"c\" one of the labels of the text? yes\nIs \"a \\\"b\\\"\" one of the labels of the text? no\n") != NULL && strstr(system, "<|im_end|>") == NULL,
+		   "and a text made of each label, with two answers", "%s", system);
+	tap_ok(strcmp(user, "the text\n\nIs \"c\" one of the labels of the text?") == 0, "text first, question last", "%s", user);
 	free(user);
 	user = qc_prompt_user(first, "the long text", 13, 8, &cut);
-	tap_ok(cut && strstr(user, "\\\"b\\\"") != NULL && strstr(user, "<|im_end|>") == NULL && strstr(user, "above? Answer yes or no.") != NULL,
-		   "a cut takes nothing of the question, and there is no control token in it", "%s", user);
+	tap_ok(cut && strstr(user, "\\\"b\\\"") != NULL && strstr(user, " one of the labels of the text?") != NULL,
+		   "a cut takes nothing of the question", "%s", user);
 	free(user);
 	qc_prompt_free(prompt);
 }
