@@ -194,18 +194,6 @@ store(const QcTask *task, const QcAnswered *a, const QcModel *model, const char 
 
 /* ---- qwen.calibrate ---- */
 
-/* From how many reviews on there is a better method; 0: there is none. */
-static int
-next_at(int n)
-{
-	static const int steps[] = {QC_CALIBRATE_FROM, 50, 200, 1000};	/* at 50 the label mix */
-
-	for (int i = 0; i < (int) lengthof(steps); i++)
-		if (n < steps[i])
-			return steps[i];
-	return 0;
-}
-
 /* Of a map's name, whatever follows it. */
 static const char *
 method_words(const char *method)
@@ -257,9 +245,10 @@ say_reviews(QcRows *rows, const QcAnswered *a)
 }
 
 static void
-say_next(QcRows *rows, const QcTask *task, int n)
+say_next(QcRows *rows, const QcTask *task, const QcReviews *reviews)
 {
-	int			at = next_at(n);
+	int			n = reviews->n;
+	int			at = qc_reviews_next(reviews);
 	char	   *name = quote_literal_cstr(task->name);
 
 	say(rows, "rows there", "as they are", psprintf("SELECT qwen.recalibrate(%s);", name));
@@ -311,7 +300,7 @@ fit(QcRows *rows, const QcTask *task, const QcAnswered *a)
 	if (choice.calibrated)
 		say_quality(rows, a, &before, &after);
 	say(rows, "new rows", "calibrated", "qwen.result keeps the server's numbers");
-	say_next(rows, task, a->n);
+	say_next(rows, task, &reviews);
 }
 
 PGDLLEXPORT PG_FUNCTION_INFO_V1(qwen_classify_calibrate);

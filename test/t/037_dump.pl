@@ -116,6 +116,7 @@ unlike($after, qr/qwen/i, 'an uninstall leaves nothing in the schema');
 
 # ---- standby and promotion ----
 
+$node->safe_psql('postgres', q(SELECT count(*) FROM qwen.calibrate('tickets')));
 $node->backup('b');
 my $standby = new_node('standby');
 $standby->init_from_backup($node, 'b', has_streaming => 1);
@@ -123,6 +124,7 @@ $standby->start;
 sleep 1;
 is($standby->safe_psql('postgres', q(SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'qwen_classify%')), '0', 'a standby has no worker');
 is($standby->safe_psql('postgres', q(SELECT count(*) FROM qwen.progress)), '1', 'the view can be read there');
+is($standby->safe_psql('postgres', q(SELECT a.confidence < a.raw FROM qwen.answer('the bug number 1', 'tickets') AS a)), 't', 'a task can be asked by there, and its numbers are calibrated');
 my $lsn = $node->lsn('insert');
 $node->wait_for_catchup($standby, 'replay', $lsn);
 $standby->promote;

@@ -86,6 +86,7 @@ subtest 'the method follows the number of reviews' => sub {
 	is(item('calibrate', 'ticket', 'next'), '1 more review', 'it says how many are wanted');
 	review('ticket', 1);
 	is(item('calibrate', 'ticket', 'method'), 'platt', '20: slope and shift');
+	is(item('calibrate', 'ticket', 'next'), '30 more reviews', 'with 50 the label mix is tried');
 	is(item('calibration_of', 'ticket', 'state'), 'active', 'it is applied');
 	is(calibration('ticket'), 'calibrated', 'and the view says so');
 	review('ticket', 30);
@@ -336,6 +337,7 @@ SQL
 	};
 	$draw->(99);
 	is(item('calibrate', 'voted', 'method'), 'platt', '99 reviews: votes alone');
+	is(item('calibrate', 'voted', 'next'), '1 more review', 'one more is wanted');
 	$draw->(150);
 	is(item('calibrate', 'voted', 'method'), 'pair', 'from 100 on both');
 	like(run_sql($node, "CALL qwen.recalibrate_now('voted')")->{err}, qr/NOTICE:  300 rows have/, 'rows are rewritten by it');

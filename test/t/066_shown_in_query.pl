@@ -149,6 +149,9 @@ subtest 'quality takes all of it' => sub {
 
 	is(sql("SELECT value FROM qwen.quality('rich', gold => 'SELECT id, label FROM gold') WHERE part = 'calibrated' AND item = 'Brier'"),
 		sql('SELECT ' . sprintf($measure, 'confidence', 'rich')), 'the calibrated Brier score is that of what the worker wrote');
+	isnt(sql("SELECT value FROM qwen.quality('rich', gold => 'SELECT id, label FROM gold') WHERE part = 'calibrated' AND item = 'Brier'"),
+		sql('SELECT ' . sprintf($measure, 'confidence', "(SELECT r.k AS id, r.label, qwen.shown_confidence(r.task, r.source, r.label, r.confidence, NULL, NULL, NULL) AS confidence "
+			  . "FROM qwen.result r JOIN qwen.task q ON q.id = r.task AND q.name = 'rich')")), 'which the number and the label alone do not make');
 	is(sql("SELECT value FROM qwen.quality('rich', gold => 'SELECT body, label FROM gold') WHERE part = 'confidence' AND item = 'Brier'"),
 		sql('SELECT ' . sprintf($measure, 'confidence', "(SELECT r.k AS id, r.label, r.confidence FROM qwen.result r JOIN qwen.task q ON q.id = r.task AND q.name = 'rich')")),
 		'the other one that of what the server said');

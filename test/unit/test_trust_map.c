@@ -197,6 +197,30 @@ test_choice(void)
 	qc_model_free(&map);
 }
 
+/* What is next of reviews that tell nothing but the number, or a second one beside it. */
+static void
+test_next(void)
+{
+	static const struct
+	{
+		int			n;
+		bool		pair;
+		int			next;
+	}			rows[] = {
+		{0, false, 20}, {19, false, 20}, {20, false, 200}, {20, true, 100}, {99, true, 100}, {100, true, 200},
+		{199, false, 200}, {200, false, 1000}, {999, true, 1000}, {1000, false, 0}};
+	int			i;
+
+	for (i = 0; i < N(rows); i++)
+	{
+		QcReviews	reviews = rows_of(rows[i].n, 0, false);
+
+		if (!rows[i].pair)
+			reviews.second = NULL;
+		tap_ok(qc_reviews_next(&reviews) == rows[i].next, "what is next", "n = %d: %d", rows[i].n, qc_reviews_next(&reviews));
+	}
+}
+
 /* What is told of each row beside the sum of it that the choice was made by. */
 static void
 test_out_of_fold(void)
@@ -449,6 +473,7 @@ main(void)
 	test_monotone();
 	test_bad_input();
 	test_choice();
+	test_next();
 	test_out_of_fold();
 	test_one_standard_error();
 	test_twenty_reviews();

@@ -340,6 +340,20 @@ may_try(const QcReviews *r, QcExtra extra)
 	return false;
 }
 
+int
+qc_reviews_next(const QcReviews *reviews)
+{
+	int			n = reviews->n;
+
+	if (n < QC_CALIBRATE_FROM)
+		return QC_CALIBRATE_FROM;
+	if (n < MIX_FROM && tells_mix(reviews))
+		return MIX_FROM;
+	if (n < PAIR_FROM && reviews->second != NULL)
+		return PAIR_FROM;
+	return n < BETA_FROM ? BETA_FROM : n < ISOTONIC_FROM ? ISOTONIC_FROM : 0;
+}
+
 static QcRecipe
 recipe_with(QcRecipe recipe, QcExtra extra, int n)
 {

@@ -74,6 +74,9 @@ extern double qc_log_loss(double p, bool right);
  */
 extern QcStat qc_model_choose(const QcReviews *reviews, uint64_t seed, QcModel *model, QcChoice *choice);
 
+/* From how many reviews on more is tried, of what these tell; 0: nothing is left. */
+extern int	qc_reviews_next(const QcReviews *reviews);
+
 /*
  * What the recipe says of each row, told[n], when it was fitted without it: the
  * same ten folds as qc_model_choose has for the seed.  Errors as of qc_model_fit.
