@@ -114,6 +114,8 @@ subtest 'what the calibration says nothing of' => sub {
 	is($raw->("task => 'ticket'"), 0, 'the task as it is: calibrated');
 	is($raw->("task => 'ticket', server => 'masked', with_reason => false, long_text => 'head_tail'"), 0, 'saying what the task says changes nothing');
 	is($raw->("task => 'ticket', server => 'other'"), 20, 'another server');
+	is(sql("SELECT count(*) FROM ticket t JOIN qwen.result r ON r.k = t.id, LATERAL qwen_classify(t.body, task => 'ticket', server => CASE WHEN t.id % 2 = 0 THEN 'masked' ELSE 'other' END) c "
+		  . "WHERE t.id <= 20 AND (c.confidence = r.confidence) = (t.id % 2 = 1)"), 20, 'servers in turn');
 	is($raw->("task => 'ticket', long_text => 'split'"), 20, 'another way with long texts');
 	is($raw->("labels => $labels, with_reason => false, server => 'masked'"), 20, 'the same labels without the task');
 	is(sql("SELECT count(*) FROM ticket t, LATERAL qwen_classify(t.body, task => 'ticket', with_reason => true) c JOIN LATERAL qwen_classify(t.body, $labels, server => 'masked') d "

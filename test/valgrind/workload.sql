@@ -76,6 +76,16 @@ CREATE TABLE ticket AS SELECT 'ticket ' || i % 50 AS body, NULL::text AS label, 
 UPDATE ticket SET (label, confidence, reason) = (SELECT * FROM qwen_classify(body, ARRAY['refund', 'bug', 'praise']));
 SELECT count(*), count(label) FROM ticket;
 SELECT label, count(*) FROM (SELECT qwen_label(body, ARRAY['refund', 'bug', 'praise']) FROM ticket) t(label) GROUP BY 1;
+
+-- by a task whose answers are calibrated, by servers in turn
+SELECT qwen.create_task('tickets', labels => ARRAY['refund', 'bug', 'praise'], server => 'good', with_reason => false);
+INSERT INTO qwen.calibration (task, version, server, source, method, params, n, metrics)
+SELECT id, version, 'good', (qwen.answer('what is it', 'tickets')).source, 'platt+mix+coverage+labels', '{0.7,0.3,0.8,0.1,0.9,-0.2,0.9,0.2,-0.1,1.1,0.8,1.0,0.2,-0.3,0.1,3}', 100, '{}' FROM qwen.task;
+SELECT count(a.confidence), count(*) FILTER (WHERE a.confidence <> a.raw) FROM ticket t, LATERAL qwen.answer(t.body, 'tickets') a;
+SELECT count((SELECT confidence FROM qwen_classify(body, task => 'tickets', server => CASE WHEN ctid::text LIKE '%2)' THEN 'good' ELSE 'sglang' END))) FROM ticket;
+SELECT qwen.answer('text', NULL);
+SELECT drawing FROM qwen.quality('tickets', gold => $$SELECT body, 'bug' FROM ticket$$) WHERE item IN ('accuracy', 'ECE');
+SELECT qwen.drop_task('tickets');
 EXPLAIN SELECT qwen_label('text', '{a,b}');
 DROP SERVER good;
 SELECT qwen_label('gone', '{a,b}');
