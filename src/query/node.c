@@ -121,7 +121,7 @@ read_row(QcPrefetchState *state)
 
 	if (slot == NULL)
 		return false;
-	qc_node_ask_row(state, slot, qc_node_keep_row(state, slot)->answer);
+	(void) qc_node_ask_row(state, slot, qc_node_keep_row(state, slot)->answer);
 	return true;
 }
 
@@ -276,11 +276,12 @@ take_directly(QcPrefetchState *state)
 
 	if (slot == NULL)
 		return NULL;
-	qc_node_ask_row(state, slot, state->current);
-	if (qc_node_answered(state, state->current))
+	state->holding = qc_node_ask_row(state, slot, state->current);
+	if (!state->holding || qc_node_answered(state, state->current))
 		return slot;
 	memcpy(qc_node_keep_row(state, slot)->answer, state->current, sizeof(QcAnswer *) * state->ncalls);
 	memset(state->current, 0, sizeof(QcAnswer *) * state->ncalls);
+	state->holding = false;
 	return NULL;
 }
 
@@ -356,7 +357,9 @@ next_row(CustomScanState *node)
 		bool		all = state->bound >= 0 && !state->may_drop && state->taken >= state->bound;
 		TupleTableSlot *row;
 
-		qc_node_release(state, state->current);
+		if (state->holding)
+			qc_node_release(state, state->current);
+		state->holding = false;
 		row = all ? NULL : next_ready(state);
 		if (row == NULL)
 			return ExecClearTuple(node->ss.ss_ScanTupleSlot);	/* nor is there a place any more */

@@ -77,6 +77,7 @@ typedef struct QcPrefetchState
 	int			n;
 	Size		bytes;
 	QcAnswer  **current;		/* of the row that went out last */
+	bool		holding;		/* it needed some */
 	int			room;			/* requests that may be started before we look again */
 	int64		driven;			/* of counts->requests; the others are not on their way yet */
 
@@ -99,8 +100,8 @@ reset_if_used(ExprContext *context)
 /* node_ask.c: calls as the executor knows them, and their answers. */
 extern void qc_node_init_calls(QcPrefetchState *state, List *exprs);
 
-/* A row's answers, held; answer[] is empty before. */
-extern void qc_node_ask_row(QcPrefetchState *state, TupleTableSlot *slot, QcAnswer **answer);
+/* A row's answers, held; answer[] is empty before.  False: it needs none. */
+extern bool qc_node_ask_row(QcPrefetchState *state, TupleTableSlot *slot, QcAnswer **answer);
 
 /* Calls that need no row keep nobody's answers: the rows hold none either. */
 extern void qc_node_ask_first(QcPrefetchState *state);

@@ -57,6 +57,13 @@ qc_node_init_calls(QcPrefetchState *state, List *exprs)
 	state->offset = ExecInitExpr((Expr *) list_nth(exprs, QC_EXPRS_OFFSET), &state->css.ss.ps);
 }
 
+/* May it be needed at all?  Where calls are guarded, most rows end here. */
+static inline bool
+is_wanted(const QcPrefetchState *state, const QcNodeCall *call)
+{
+	return call->labeller != NULL && (call->guard == NULL || ExecQual(call->guard, state->arg_context));
+}
+
 /* The answer that this call will need, held; NULL: none.  In per-row memory. */
 static QcAnswer *
 ask(QcPrefetchState *state, QcNodeCall *call)
@@ -66,8 +73,6 @@ ask(QcPrefetchState *state, QcNodeCall *call)
 	QcAnswer   *answer;
 	bool		started;
 
-	if (call->labeller == NULL || (call->guard && !ExecQual(call->guard, context)))
-		return NULL;
 	for (int i = 0; i < call->fcinfo->nargs; i++)
 		call->fcinfo->args[i].value = ExecEvalExpr(call->arg[i], context,
 												   &call->fcinfo->args[i].isnull);
@@ -90,25 +95,33 @@ qc_node_ask_first(QcPrefetchState *state)
 	{
 		QcAnswer   *answer;
 
+		QcNodeCall *call = &state->first[state->first_asked++];
+
 		ResetExprContext(state->arg_context);
-		answer = ask(state, &state->first[state->first_asked++]);
+		answer = is_wanted(state, call) ? ask(state, call) : NULL;
 		if (answer)
 			qc_ahead_release(state->ahead, answer);
 	}
 	MemoryContextSwitchTo(old);
 }
 
-void
+bool
 qc_node_ask_row(QcPrefetchState *state, TupleTableSlot *slot, QcAnswer **answer)
 {
 	MemoryContext old;
+	bool		any = false;
 
 	reset_if_used(state->arg_context);
 	state->arg_context->ecxt_outertuple = slot;
 	old = MemoryContextSwitchTo(state->arg_context->ecxt_per_tuple_memory);
 	for (int i = 0; i < state->ncalls; i++)
-		answer[i] = ask(state, &state->call[i]);
+		if (is_wanted(state, &state->call[i]))
+		{
+			answer[i] = ask(state, &state->call[i]);
+			any = any || answer[i] != NULL;
+		}
 	MemoryContextSwitchTo(old);
+	return any;
 }
 
 bool

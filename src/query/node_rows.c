@@ -80,6 +80,7 @@ qc_node_take_head(QcPrefetchState *state)
 	QcRow	   *row = &state->ring[state->head];
 
 	memcpy(state->current, row->answer, sizeof(QcAnswer *) * state->ncalls);
+	state->holding = true;
 	state->bytes -= row->tuple->t_len;
 	ExecStoreMinimalTuple(row->tuple, state->slot, true);
 	row->tuple = NULL;
