@@ -1,11 +1,14 @@
 """Asking a real model row by row through psql, and telling what its answers are worth: for several, examples and split.
 
 A row is (number, text, truth).  What was said of it is one line of JSON: the number, the truth and the answers.
+
+usage: asking.py B C      McNemar's p where B rows are right in one way alone and C in the other
 """
 import json
 import math
 import os
 import subprocess
+import sys
 
 
 # ---- asking ----
@@ -98,3 +101,7 @@ def paired(rows, a, b):
     x, y = right(rows, a), right(rows, b)
     only_a, only_b = sum(p and not q for p, q in zip(x, y)), sum(q and not p for p, q in zip(x, y))
     return f"only {a} right {only_a}, only {b} right {only_b}: p = {mcnemar(only_a, only_b):.3f} (McNemar, exact)"
+
+
+if __name__ == "__main__":
+    print(f"{mcnemar(int(sys.argv[1]), int(sys.argv[2])):.3f}")

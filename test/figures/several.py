@@ -11,6 +11,7 @@ import urllib.parse
 
 import asking
 import sets
+import wordings
 
 BATCH = 2
 TOPICS = ["age_limit", "card_arrival", "change_pin", "exchange_rate", "lost_or_stolen_card", "top_up_failed"]
@@ -33,7 +34,7 @@ def joined(wheel, count):
 
 
 def rows_of(way, wheel, count):
-    if way == "multi":
+    if way in ("multi", "wordings"):
         return joined(wheel, count)
     rows = [(i, text, label) for i, (_, text, label) in enumerate(sets.rows_of(wheel, "banking", count))]
     if way == "abstain":  # those of both sets in turn
@@ -68,6 +69,9 @@ def list_answer(url, text):
 
 
 def answers(way, psql, url, rows):
+    if way == "wordings":
+        return wordings.answers(url, MULTI, TOPICS, rows)
+
     def scores(task):
         return asking.scores(psql, task, rows)[0]
     if way == "multi":
@@ -86,14 +90,24 @@ def micro_f1(pairs):
     return precision, recall, 2 * precision * recall / max(precision + recall, 1e-9)
 
 
+def given_at(rows, way, threshold):
+    return [[label for label, p in r[way].items() if p >= threshold] for r in rows]
+
+
+def f1_at(rows, way, threshold):
+    return micro_f1([(r["truth"], given) for r, given in zip(rows, given_at(rows, way, threshold))])
+
+
 def tell_multi(rows):
     print(f"several labels: {len(rows)} rows, {sum(len(r['truth']) for r in rows)} labels of {len(TOPICS)}")
-    for name, given in [("list", lambda r: r["list"])] + [
-            (f"yes/no {t}", lambda r, t=t: [k for k, v in r["scores"].items() if v >= t]) for t in (0.3, 0.5, 0.7, 0.9)]:
-        pairs = [(r["truth"], given(r)) for r in rows]
+    ways = [("list", [r["list"] for r in rows])]
+    ways += [(f"yes/no {t}", given_at(rows, "scores", t)) for t in (0.3, 0.5, 0.7, 0.9)]
+    for name, given in ways:
+        pairs = [(r["truth"], g) for r, g in zip(rows, given)]
         p, q, f = micro_f1(pairs)
         same = sum(set(a) == set(b) for a, b in pairs)
         print(f"  {name:12} precision {p:.3f}  recall {q:.3f}  micro-F1 {f:.3f}  all labels right {same}/{len(rows)}")
+    print(f"  AUROC of the yes: {wordings.auroc(rows, 'scores'):.3f}")
 
 
 def tell_orders(rows):
@@ -121,7 +135,10 @@ def main():
     if sys.argv[1] == "tell":
         for path in sys.argv[2:]:
             rows = asking.read(path)
-            (tell_multi if "list" in rows[0] else tell_orders if "four" in rows[0] else tell_abstain)(rows)
+            if "fits" in rows[0]:
+                wordings.tell(rows, f1_at)
+            else:
+                (tell_multi if "list" in rows[0] else tell_orders if "four" in rows[0] else tell_abstain)(rows)
         return
     way, wheel, count, path, url = sys.argv[2:7]
     psql = sys.argv[7:]
