@@ -86,11 +86,12 @@ sub users_done
 	return $n || 0;
 }
 
+# Not by SIGINT: a shell has it ignored in what runs in the background.
 sub stop_users
 {
 	my ($self) = @_;
 
-	$self->{run}->signal('INT');
+	$self->{run}->signal('TERM');
 	eval { $self->{run}->finish };
 	return;
 }
