@@ -145,7 +145,7 @@ add_choice(QcBuf *buf, const QcPrompt *prompt, const char *one)
 {
 	if (prompt->about != NULL)
 	{
-		qc_buf_adds(buf, "yes or no");
+		qc_buf_adds(buf, "Yes or No");
 		return;
 	}
 	qc_buf_adds(buf, one);
@@ -266,9 +266,9 @@ add_questions(QcBuf *buf, const QcPrompt *about)
 		qc_buf_adds(buf, "Text: ");
 		add_meaning(buf, &label[has]);
 		qc_buf_adds(buf, "\n");
-		add_answered(buf, &label[has], " yes\n");
+		add_answered(buf, &label[has], " Yes\n");
 		if (n > 1)
-			add_answered(buf, &label[(has + 1) % n], " no\n");
+			add_answered(buf, &label[(has + 1) % n], " No\n");
 	}
 	for (i = 0; i < about->nexamples; i++)
 	{
@@ -277,7 +277,7 @@ add_questions(QcBuf *buf, const QcPrompt *about)
 		qc_buf_adds(buf, "Text: ");
 		qc_buf_add_json(buf, example->input, strlen(example->input));
 		qc_buf_adds(buf, "\n");
-		add_answered(buf, &label[example->label], " yes\n");
+		add_answered(buf, &label[example->label], " Yes\n");
 	}
 	qc_buf_adds(buf, "\n");
 }

@@ -94,7 +94,7 @@ copy_examples(QcPrompt *to, const QcPrompt *from, const int *place)
 static QcLabels *
 yes_and_no(void)
 {
-	static const char *const name[] = {"yes", "no"};
+	static const char *const name[] = {"Yes", "No"};
 	QcFault		fault;
 
 	return qc_labels_from_names(name, 2, &fault);

@@ -77,7 +77,7 @@ answer_question(Shape *s, Str text)
 	Str			label = at < 0 ? NO_STR : str_from(text, (size_t) at + begins.n);
 	ptrdiff_t	end = str_find(label, STR("\""));
 
-	if (end <= 0 || s->n_choices != 2 || !str_eq(s->choice[0].name, STR("yes")))
+	if (end <= 0 || s->n_choices != 2 || !str_eq(s->choice[0].name, STR("Yes")))
 		return false;
 	label.n = (size_t) end;
 	text.n = (size_t) at;

@@ -5,7 +5,7 @@
  *
  * After a line "Labels:" and up to a blank line, a line is "- label",
  * "- label: description", or with letter codes "A = label".  Without such a list
- * the answer to a question of "yes or no" is one of the two.
+ * the answer to a question of "Yes or No" is one of the two.
  *
  *-------------------------------------------------------------------------
  */
@@ -106,7 +106,7 @@ take_line(Listed *l, Str line, const Str *known, size_t n_known)
 static void
 take_yes_no(Listed *l)
 {
-	static Str	name[] = {{"yes", 3}, {"no", 2}};
+	static Str	name[] = {{"Yes", 3}, {"No", 2}};
 	static Str	code[2];
 
 	l->name = name;
@@ -118,7 +118,7 @@ void
 labels_listed(Listed *l, Str system, const Str *known, size_t n_known)
 {
 	size_t		lines = 1;
-	bool		asks = str_find(system, STR("yes or no")) >= 0;
+	bool		asks = str_find(system, STR("Yes or No")) >= 0;
 
 	*l = (Listed) {0};
 	if (!find_block(&system))

@@ -47,8 +47,8 @@ is(scalar(grep { $_->{content} =~ /<\|im_end\|>/ } @{mock_last()->{messages}}), 
 sql(q(SELECT qwen_labels('x', '{a,b_c}', 'Mail of a shop.', '[{"input": "it broke", "label": "b_c"}]', server => 'qwen')));
 my $common = mock_last()->{messages}[0]{content};
 like($common, qr/^Mail of a shop\..*Labels of texts:\n- a\n- b_c\n/s, 'instructions and labels stand there');
-like($common, qr/\nText: "b c"\nIs "b_c" one of the labels of the text\? yes\nIs "a" one of the labels of the text\? no\n/, 'a question of each kind, answered');
-like($common, qr/\nText: "it broke"\nIs "b_c" one of the labels of the text\? yes\n\nAnswer yes or no and nothing else\.$/, 'and the examples, of which only one label that fits is known');
+like($common, qr/\nText: "b c"\nIs "b_c" one of the labels of the text\? Yes\nIs "a" one of the labels of the text\? No\n/, 'a question of each kind, answered');
+like($common, qr/\nText: "it broke"\nIs "b_c" one of the labels of the text\? Yes\n\nAnswer Yes or No and nothing else\.$/, 'and the examples, of which only one label that fits is known');
 
 # many rows at once, by the node: all in the window, all counted
 sql("CREATE TABLE row AS SELECT i AS id, (ARRAY['a bug', 'a refund and a bug', 'nothing'])[1 + i % 3] || ' ' || i AS body FROM generate_series(1, 40) i");

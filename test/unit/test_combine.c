@@ -213,9 +213,9 @@ yes_no_prompts(void)
 
 	tap_ok(first != second && first == qc_prompt_each(prompt, 0) && first->labels->n == 2 && !first->codes, "a prompt a label", "not");
 	tap_ok(system == qc_prompt_system(second, QC_MODE_LABEL, false), "with one system message", "not");
-	tap_ok(strstr(system, "Mail.") == system && strstr(system, "Labels of texts:\n- a \"b\": <") != NULL && strstr(system, "Text: \"i\"\nIs \"c\" one of the labels of the text? yes\n\nAnswer yes or no and") != NULL,
+	tap_ok(strstr(system, "Mail.") == system && strstr(system, "Labels of texts:\n- a \"b\": <") != NULL && strstr(system, "Text: \"i\"\nIs \"c\" one of the labels of the text? Yes\n\nAnswer Yes or No and") != NULL,
 		   "which has instructions and examples", "%s", system);
-	tap_ok(strstr(system, "Text: \"c\"\nIs \"c\" one of the labels of the text? yes\nIs \"a \\\"b\\\"\" one of the labels of the text? no\n") != NULL && strstr(system, "<|im_end|>") == NULL,
+	tap_ok(strstr(system, "Text: \"c\"\nIs \"c\" one of the labels of the text? Yes\nIs \"a \\\"b\\\"\" one of the labels of the text? No\n") != NULL && strstr(system, "<|im_end|>") == NULL,
 		   "and a text made of each label, with two answers", "%s", system);
 	tap_ok(strcmp(user, "the text\n\nIs \"c\" one of the labels of the text?") == 0, "text first, question last", "%s", user);
 	free(user);
