@@ -26,7 +26,7 @@ use Test::More;
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(start_mock stop_mock mock_port mock_get mock_stats mock_reset mock_last
-  start_node server url unused_url black_hole_url run_sql value session wait_until seconds backend_fds);
+  start_node server url unused_url black_hole_url run_sql run_counted value session wait_until seconds backend_fds);
 
 # 14 has the node class under another name.
 my $node_class = 'PostgreSQL::Test::Cluster';
@@ -177,6 +177,16 @@ sub run_sql
 		on_error_stop => 0, %opt);
 	$r{seconds} = time - $from;
 	return \%r;
+}
+
+# What it gives, how many requests that took, and its errors.
+sub run_counted
+{
+	my ($node, $sql) = @_;
+
+	mock_reset();
+	my $r = run_sql($node, $sql);
+	return ($r->{out}, mock_stats()->{requests}, $r->{err});
 }
 
 sub value

@@ -18,14 +18,7 @@ server($node, 'slow', url('plain', 'delay=20000'));
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
 # What came, and how many requests were made for it.
-sub asked
-{
-	my ($sql) = @_;
-
-	mock_reset();
-	my $r = run_sql($node, $sql);
-	return ($r->{out}, mock_stats()->{requests}, $r->{err});
-}
+sub asked { return run_counted($node, $_[0]) }
 
 # Texts that hold a label's name, so that the model is 0.6 sure of it.
 sql("CREATE TABLE text AS SELECT i AS id, 'the bug number ' || i AS body FROM generate_series(1, 40) i");

@@ -21,14 +21,7 @@ server($node, 'ollama', url('ollama') =~ s{/v1$}{}r, api => 'ollama', max_input_
 
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
-sub asked
-{
-	my ($sql) = @_;
-
-	mock_reset();
-	my $r = run_sql($node, $sql);
-	return ($r->{out}, mock_stats()->{requests}, $r->{err});
-}
+sub asked { return run_counted($node, $_[0]) }
 
 # The texts of the last requests, which come in any order.
 sub sent

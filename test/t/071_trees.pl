@@ -22,14 +22,7 @@ server($node, 'plain', url('plain', 'conf=0.8'));
 sub sql { return $node->safe_psql('postgres', $_[0]) }
 
 # What came, how many requests were made for it, and what it said besides.
-sub asked
-{
-	my ($sql) = @_;
-
-	mock_reset();
-	my $r = run_sql($node, $sql);
-	return ($r->{out}, mock_stats()->{requests}, $r->{err});
-}
+sub asked { return run_counted($node, $_[0]) }
 
 my $mock = $ENV{QWEN_MOCK} || File::Spec->rel2abs(dirname(__FILE__) . '/../mock/qwen_mock');
 
