@@ -62,6 +62,16 @@ def ask(rows, path, batch, answers):
                 print(json.dumps({"row": row[0], "truth": row[2], **said}, ensure_ascii=False), file=out, flush=True)
 
 
+def main(tell, ask):
+    """tell FILE...; or WAY SET WHEEL ROWS FILE URL PSQL..."""
+    if sys.argv[1] == "tell":
+        for path in sys.argv[2:]:
+            tell(path)
+        return
+    name, wheel, count, path, _ = sys.argv[2:7]
+    ask(name, wheel, int(count), path, sys.argv[7:])
+
+
 # ---- telling ----
 
 def top(scored):

@@ -6,7 +6,6 @@ usage: examples.py ask SET WHEEL ROWS FILE URL PSQL...     appends what the mode
 """
 import json
 import random
-import sys
 
 import asking
 import sets
@@ -64,15 +63,9 @@ def tell(path):
         print("  " + asking.paired(rows, a, b))
 
 
-def main():
-    if sys.argv[1] == "tell":
-        for path in sys.argv[2:]:
-            tell(path)
-        return
-    name, wheel, count, path, _ = sys.argv[2:7]
-    psql = sys.argv[7:]
+def ask(name, wheel, count, path, psql):
     create_tasks(psql, name, pool(wheel, name))
-    asking.ask(sets.rows_of(wheel, name, int(count)), path, BATCH, lambda rows: answers(psql, rows))
+    asking.ask(sets.rows_of(wheel, name, count), path, BATCH, lambda rows: answers(psql, rows))
 
 
-main()
+asking.main(tell, ask)

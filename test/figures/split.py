@@ -4,7 +4,6 @@
 usage: split.py ask SET WHEEL ROWS FILE URL PSQL...     appends what the model said to FILE, a row a line
        split.py tell FILE...                            the figures of such files
 """
-import sys
 
 import asking
 import sets
@@ -35,16 +34,10 @@ def tell(path):
     print("  " + asking.paired(rows, *WAYS))
 
 
-def main():
-    if sys.argv[1] == "tell":
-        for path in sys.argv[2:]:
-            tell(path)
-        return
-    name, wheel, count, path, _ = sys.argv[2:7]
-    psql = sys.argv[7:]
+def ask(name, wheel, count, path, psql):
     for way in WAYS:
         asking.create_task(psql, way, sets.LABELS[name], sets.INSTRUCTIONS[name], f", long_text => '{way}'")
-    asking.ask(sets.long_rows_of(wheel, name, int(count), LONGER_THAN), path, BATCH, lambda rows: answers(psql, rows))
+    asking.ask(sets.long_rows_of(wheel, name, count, LONGER_THAN), path, BATCH, lambda rows: answers(psql, rows))
 
 
-main()
+asking.main(tell, ask)
