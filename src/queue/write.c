@@ -105,14 +105,6 @@ fence(const QcTask *task, QcItem **items, int n)
 
 /* ---- the task is another than was asked for ---- */
 
-static bool
-same_text(const char *a, const char *b)
-{
-	if (a == NULL || b == NULL)
-		return a == b;
-	return strcmp(a, b) == 0;
-}
-
 /* Version and table: an answer made for one says nothing of another. */
 static bool
 is_same_task(const QcTask *a, const QcTask *b)
@@ -120,7 +112,7 @@ is_same_task(const QcTask *a, const QcTask *b)
 	return a->version == b->version && a->source == b->source && a->owner == b->owner &&
 		a->input_column == b->input_column && a->label_column == b->label_column &&
 		a->confidence_column == b->confidence_column && a->reason_column == b->reason_column &&
-		same_text(a->input, b->input);
+		qc_same_text(a->input, b->input);
 }
 
 static void

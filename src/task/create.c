@@ -466,12 +466,6 @@ create(FunctionCallInfo fcinfo, QcLabelForm form)
 
 /* ---- qwen.alter_task ---- */
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
-}
-
 /* Apart from words: do both ask in the same way, and take the answers so? */
 static bool
 same_way(const QcTask *a, const QcTask *b)
@@ -487,10 +481,10 @@ same_way(const QcTask *a, const QcTask *b)
 static bool
 reshaped(const QcTask *old, const QcTask *fresh)
 {
-	return !same_text(old->labels, fresh->labels) ||
-		!same_text(old->instructions, fresh->instructions) ||
-		!same_text(old->examples, fresh->examples) ||
-		!same_text(old->server, fresh->server) ||
+	return !qc_same_text(old->labels, fresh->labels) ||
+		!qc_same_text(old->instructions, fresh->instructions) ||
+		!qc_same_text(old->examples, fresh->examples) ||
+		!qc_same_text(old->server, fresh->server) ||
 		!same_way(old, fresh);
 }
 
@@ -571,7 +565,7 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 	check_prompt(&fresh);
 	if (fresh.server && !PG_ARGISNULL(ARG_SERVER))
 		check_server(&fresh);
-	if (!same_text(old->labels, fresh.labels) || !same_way(old, &fresh))
+	if (!qc_same_text(old->labels, fresh.labels) || !same_way(old, &fresh))
 		check_column(&fresh);
 	if (reshaped(old, &fresh))
 		fresh.version++;
@@ -584,8 +578,8 @@ alter(FunctionCallInfo fcinfo, QcLabelForm form)
 	if (old->shots > 0 && fresh.shots == 0)
 		give_up_pool(&fresh);
 	only_names = rename.n > 0 && PG_ARGISNULL(ARG_LABELS) && PG_ARGISNULL(ARG_EXAMPLES) &&
-		same_text(old->instructions, fresh.instructions) &&
-		same_text(old->server, fresh.server) && same_way(old, &fresh);
+		qc_same_text(old->instructions, fresh.instructions) &&
+		qc_same_text(old->server, fresh.server) && same_way(old, &fresh);
 	if (rename.n > 0)
 		qc_rename_rows(old, &rename, fresh.version, only_names);
 	if (fresh.version != old->version && !only_names)

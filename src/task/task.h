@@ -59,6 +59,13 @@ typedef struct QcTask
 	char	   *input_reads;	/* "2 3": what input read when it was attached; or NULL */
 } QcTask;
 
+/* Of texts that a task may lack. */
+static inline bool
+qc_same_text(const char *a, const char *b)
+{
+	return (a == NULL || b == NULL) ? a == b : strcmp(a, b) == 0;
+}
+
 /* NULL with missing_ok; else an error with the names that the user may see as a hint. */
 extern QcTask *qc_task_by_name(const char *name, bool missing_ok);
 /* The same of the name in an argument of an SQL function; a NULL is an error. */

@@ -74,12 +74,6 @@ qc_works_watch(void)
 
 /* ---- loading ---- */
 
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
 /* Does an answer to the old one's question do for the new one? */
 static bool
 same_question(const QcTask *a, const QcTask *b)
@@ -88,9 +82,9 @@ same_question(const QcTask *a, const QcTask *b)
 		a->with_reason == b->with_reason && a->keep == b->keep &&
 		a->input_column == b->input_column && a->label_column == b->label_column &&
 		a->confidence_column == b->confidence_column && a->reason_column == b->reason_column &&
-		same_text(a->labels, b->labels) && same_text(a->instructions, b->instructions) &&
-		same_text(a->examples, b->examples) && same_text(a->server, b->server) &&
-		same_text(a->input, b->input);
+		qc_same_text(a->labels, b->labels) && qc_same_text(a->instructions, b->instructions) &&
+		qc_same_text(a->examples, b->examples) && qc_same_text(a->server, b->server) &&
+		qc_same_text(a->input, b->input);
 }
 
 static QcWork *
