@@ -155,8 +155,21 @@ verdict($node, 'two immediate stops');
 	point_at($node, url('vllm', 'delay=20'));
 	$node->safe_psql('postgres', 'UPDATE ticket SET mine = NULL, label = NULL WHERE mine IS NOT NULL');
 	settled($node);
+	$node->safe_psql('postgres', q(INSERT INTO ticket (id, body) SELECT i, 'a bug ' || i || ' @@delay=700@@' FROM generate_series(1000011, 1000030) i));
+	settled($node);
 	$node->safe_psql('postgres', q(SELECT qwen.alter_task('tickets', instructions => 'Mail of a web shop.')));
+	my $before = value($node, q(SELECT string_agg(label, ' ' ORDER BY id) FROM ticket WHERE id > 1000010));
 	$node->safe_psql('postgres', q(SELECT qwen.relabel('tickets')));
+	sleep 0.2;
+	wait_until(sub { (mock_stats()->{in_flight} || 0) == 20 }, 'the slow ones alone in flight');
+	like(value($node, q(SELECT concat_ws('|', application_name, state, query, wait_event_type) FROM pg_stat_activity WHERE backend_type = 'qwen_classify worker')),
+		qr/^qwen_classify worker\|active\|labelling tickets: \d+ in flight\|Extension$/, 'a worker that waits for answers says what it is and does');
+	$node->safe_psql('postgres', q(SELECT qwen.agree('tickets', id) FROM ticket WHERE id > 1000010));
+	is(value($node, q(SELECT count(*) FROM ticket WHERE id > 1000010 AND confidence = 1)), 20, 'a person agrees while others are asked about');
+	settled($node, 60);
+	is(value($node, q(SELECT string_agg(label, ' ' ORDER BY id) || '|' || min(confidence) FROM ticket WHERE id > 1000010)), "$before|1",
+		'agreed in flight: no answer that comes later changes it');
+	$node->safe_psql('postgres', 'DELETE FROM ticket WHERE id > 1000010');
 	my $users = users($node, 4, update => 4, person => 2, delete => 1, rate => 400, ids => 300, seconds => 2);
 	users_done($users);
 	verdict($node, 'relabelled while users change rows');
