@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -45,6 +46,14 @@ enum
 	COL_TASK, COL_K, COL_KX, COL_ENQ, N_COLS
 };
 
+/* Its row as it is stored when kx is NULL. */
+typedef struct FormQueueRow
+{
+	int32		task;
+	int64		k;
+	TimestampTz enq;
+} FormQueueRow;
+
 typedef struct QcNotedKey
 {
 	QcPiled		piled;			/* the text is kx */
@@ -74,9 +83,11 @@ typedef struct QcWriter
 	TimestampTz enq;
 	CommandId	cid;
 	MemoryContext chunk_cxt;	/* the keys' texts; emptied with each chunk; NULL: none yet */
+	HeapTuple	pattern;		/* a row with an integer key, to be copied; NULL: none */
 	int			room;
 	int			used;
 	TupleTableSlot **slot;
+	FormQueueRow **form;		/* in the slot's copy of the pattern; NULL: it has none */
 } QcWriter;
 
 static void
@@ -124,18 +135,34 @@ write_chunk(QcWriter *w)
 	for (int i = 0; i < w->used; i++)
 	{
 		tell_block(ItemPointerGetBlockNumber(&w->slot[i]->tts_tid));
-		ExecClearTuple(w->slot[i]);
+		if (w->form[i] == NULL)
+			ExecClearTuple(w->slot[i]);
 	}
 	w->used = 0;
 	if (w->chunk_cxt)
 		MemoryContextReset(w->chunk_cxt);
 }
 
-static void
-write_row(QcWriter *w, int32 task, int64 k, const char *kx, int kx_len)
+/*
+ * Most rows of a bulk load differ in their key alone: each slot keeps a row of
+ * its own, in which the next chunk writes other keys.  What an insert writes
+ * into a row's header it writes anew each time.
+ */
+static FormQueueRow *
+store_copy(TupleTableSlot *slot, HeapTuple pattern)
 {
-	TupleTableSlot *slot = w->slot[w->used];
+	HeapTuple	row = palloc(HEAPTUPLESIZE + pattern->t_len);
 
+	*row = *pattern;
+	row->t_data = (HeapTupleHeader) ((char *) row + HEAPTUPLESIZE);
+	memcpy(row->t_data, pattern->t_data, pattern->t_len);
+	ExecStoreHeapTuple(row, slot, true);
+	return (FormQueueRow *) GETSTRUCT(row);
+}
+
+static void
+store_values(QcWriter *w, TupleTableSlot *slot, int32 task, int64 k, const char *kx, int kx_len)
+{
 	slot->tts_values[COL_TASK] = Int32GetDatum(task);
 	slot->tts_isnull[COL_TASK] = false;
 	slot->tts_values[COL_K] = Int64GetDatum(k);
@@ -155,8 +182,44 @@ write_row(QcWriter *w, int32 task, int64 k, const char *kx, int kx_len)
 	slot->tts_values[COL_ENQ] = TimestampTzGetDatum(w->enq);
 	slot->tts_isnull[COL_ENQ] = false;
 	ExecStoreVirtualTuple(slot);
+}
+
+static void
+write_row(QcWriter *w, int32 task, int64 k, const char *kx, int kx_len)
+{
+	TupleTableSlot *slot = w->slot[w->used];
+	FormQueueRow **form = &w->form[w->used];
+
+	if (w->pattern != NULL && kx_len == 0)
+	{
+		if (*form == NULL)
+			*form = store_copy(slot, w->pattern);
+		(*form)->task = task;
+		(*form)->k = k;
+	}
+	else
+	{
+		if (*form != NULL)
+			ExecClearTuple(slot);
+		*form = NULL;
+		store_values(w, slot, task, k, kx, kx_len);
+	}
 	if (++w->used == w->room)
 		write_chunk(w);
+}
+
+/* NULL, if rows are not laid out as FormQueueRow says. */
+static HeapTuple
+make_pattern(const QcWriter *w)
+{
+	Datum		values[N_COLS] = {0};
+	bool		isnull[N_COLS] = {0};
+	HeapTuple	pattern;
+
+	isnull[COL_KX] = true;
+	values[COL_ENQ] = TimestampTzGetDatum(w->enq);
+	pattern = heap_form_tuple(RelationGetDescr(w->rel), values, isnull);
+	return pattern->t_len == pattern->t_data->t_hoff + sizeof(FormQueueRow) ? pattern : NULL;
 }
 
 /*
@@ -166,6 +229,8 @@ write_row(QcWriter *w, int32 task, int64 k, const char *kx, int kx_len)
 static bool
 open_writer(QcWriter *w, int64 n)
 {
+	const TupleTableSlotOps *slot_ops;
+	TupleDesc	desc;
 	Oid			schema = get_namespace_oid("qwen", true);
 	Oid			relid = OidIsValid(schema) ? get_relname_relid("queue", schema) : InvalidOid;
 
@@ -177,15 +242,28 @@ open_writer(QcWriter *w, int64 n)
 		table_close(w->rel, NoLock);
 		return false;
 	}
+	slot_ops = table_slot_callbacks(w->rel);
+	desc = RelationGetDescr(w->rel);
 	w->enq = GetCurrentTimestamp();
 	w->cid = GetCurrentCommandId(true);
 	w->room = (int) Min(n, CHUNK);
 	w->used = 0;
 	w->chunk_cxt = NULL;
+	w->pattern = NULL;
+	if (n > 1)
+	{
+		/* a copy is not counted: each slot would enter its reference with the resource owner */
+		desc = CreateTupleDescCopy(desc);
+		if (slot_ops == &TTSOpsBufferHeapTuple)
+		{
+			slot_ops = &TTSOpsHeapTuple;
+			w->pattern = make_pattern(w);
+		}
+	}
 	w->slot = palloc(w->room * sizeof(TupleTableSlot *));
+	w->form = palloc0(w->room * sizeof(FormQueueRow *));
 	for (int i = 0; i < w->room; i++)
-		w->slot[i] = MakeSingleTupleTableSlot(RelationGetDescr(w->rel),
-											  table_slot_callbacks(w->rel));
+		w->slot[i] = MakeSingleTupleTableSlot(desc, slot_ops);
 	return true;
 }
 

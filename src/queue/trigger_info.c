@@ -444,15 +444,26 @@ append_field(StringInfo buf, const char *value)
 	appendStringInfoChar(buf, '"');
 }
 
+/* heap_getattr, but in a row with a NULL somewhere that looks at each column before this one. */
+static Datum
+int_key_of(const QcTriggerInfo *info, HeapTuple tuple, TupleDesc desc)
+{
+	HeapTupleHeader data = tuple->t_data;
+	bool		isnull;
+
+	if (info->int_key == 1 && (!HeapTupleHasNulls(tuple) || !att_isnull(0, data->t_bits)))
+		return fetchatt(TupleDescAttr(desc, 0), (char *) data + data->t_hoff);
+	return heap_getattr(tuple, info->int_key, desc, &isnull);
+}
+
 int64
 qc_trigger_key(QcTriggerInfo *info, HeapTuple tuple, TupleDesc desc, char **kx)
 {
-	bool		isnull;
 	int64		k;
 
 	if (info->int_key != 0)
 	{
-		Datum		value = heap_getattr(tuple, info->int_key, desc, &isnull);
+		Datum		value = int_key_of(info, tuple, desc);
 
 		*kx = NULL;
 		switch (info->int_key_type)
@@ -472,6 +483,7 @@ qc_trigger_key(QcTriggerInfo *info, HeapTuple tuple, TupleDesc desc, char **kx)
 		initStringInfo(&buf);
 		for (int i = 0; i < info->nkeys; i++)
 		{
+			bool		isnull;
 			Datum		value = heap_getattr(tuple, info->key[i], desc, &isnull);
 
 			appendStringInfoChar(&buf, i == 0 ? '(' : ',');

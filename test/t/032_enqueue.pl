@@ -334,6 +334,24 @@ sql("INSERT INTO by_text SELECT repeat(chr(65 + i), 2500) || i, 'x' FROM generat
 is(sql("WITH d AS (DELETE FROM qwen.queue RETURNING kx) SELECT count(*), min(length(kx)) FROM d"), '20|2503', 'long ones');
 sql('DELETE FROM qwen.annotation');
 
+# Rows of integer keys are written from copies that the next few hundred use again, those of others are not.
+sql('TRUNCATE by_text, by_small');
+sql("DO \$\$ BEGIN FOR i IN 0..9 LOOP
+	INSERT INTO ticket (id, body) SELECT i * 1000 + j, 'x' FROM generate_series(1, 150 + i * 30) j;
+	INSERT INTO by_text SELECT 't' || i * 1000 + j, 'x' FROM generate_series(1, 400 - i * 40) j;
+	INSERT INTO by_small SELECT i * 1000 + j, 'x' FROM generate_series(1, 70) j;
+	END LOOP; END \$\$");
+my $wanted = "SELECT 1 AS task, id::bigint AS k, NULL AS kx FROM ticket UNION ALL SELECT 5, id, NULL FROM by_small UNION ALL SELECT 3, NULL, ROW(id)::text FROM by_text";
+is(sql("SELECT count(*), count(DISTINCT enq), min(enq) = max(enq) FROM qwen.queue"), '5750|1|t', 'several tables in one transaction');
+is(sql("SELECT count(*) FROM (SELECT task, CASE WHEN kx IS NULL THEN k END AS k, kx FROM qwen.queue EXCEPT ALL ($wanted)) q"), 0, 'with the keys of each');
+is(sql("SELECT count(*) FROM (($wanted) EXCEPT ALL SELECT task, CASE WHEN kx IS NULL THEN k END, kx FROM qwen.queue) q"), 0, 'all of them');
+sql('TRUNCATE ticket, by_text, by_small', 'DELETE FROM qwen.queue');
+
+sql("CREATE TABLE by_last (note text, $columns, id bigint PRIMARY KEY)");
+attach(6, 'by_last');
+gives('a key behind columns that are NULL', "INSERT INTO by_last (id, body) VALUES (12345678901, 'x'), (-1, 'x')", '6:-1 6:12345678901');
+sql('DROP TABLE by_last', 'DELETE FROM qwen.task WHERE id = 6');
+
 # ---- columns of other types; expressions; several tasks ----
 
 sql("CREATE TYPE mood AS ENUM ('good', 'bad')",
