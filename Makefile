@@ -52,6 +52,12 @@ endif
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# Nobody replaces our functions: calls among them are direct, and may be inlined.
+ifeq ($(PORTNAME), linux)
+override CFLAGS += -fno-semantic-interposition
+SHLIB_LINK += -Wl,-Bsymbolic-functions
+endif
+
 $(OBJS): $(wildcard $(srcdir)/src/*/*.h $(srcdir)/src/*/*/*.h $(srcdir)/src/*/*.inc)
 
 $(DATA_built): sql/$(EXTENSION).sql
