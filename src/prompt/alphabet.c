@@ -70,6 +70,25 @@ unalphabet(QcToken *token)
 	return len > 0 && (size_t) token->len < len;
 }
 
+static bool
+is_ascii(const QcToken *token)
+{
+	for (int i = 0; i < token->len; i++)
+		if ((unsigned char) token->bytes[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* The alphabet has other characters for white space and control characters. */
+static bool
+has_blank(const QcToken *token)
+{
+	for (int i = 0; i < token->len; i++)
+		if ((unsigned char) token->bytes[i] <= ' ')
+			return true;
+	return false;
+}
+
 /* What a token says of the alphabet: it cannot be (-1), must be (1), may be (0). */
 static int
 evidence(const QcToken *token)
@@ -82,16 +101,12 @@ evidence(const QcToken *token)
 		return 0;
 	if (token->len < 0)
 		return -1;
+	if (is_ascii(token))
+		return has_blank(token) ? -1 : 0;
 	memcpy(buf, token->bytes, (size_t) token->len + 1);
 	qc_utf8_char(buf, (size_t) token->len, &first);
 	if (!unalphabet(&copy))
-	{
-		/* the same bytes: all ASCII, or something that is not of it */
-		for (int i = 0; i < token->len; i++)
-			if (token->bytes[i] <= ' ')
-				return -1;
-		return 0;
-	}
+		return -1;
 
 	/* a space in front, or bytes that make sense together */
 	return byte_of(first) == ' ' || qc_utf8_valid(buf, (size_t) copy.len, NULL) == (size_t) copy.len;

@@ -74,15 +74,11 @@ typedef struct Walk
 typedef struct Node
 {
 	const QcToken *token[MAX_TOKENS];
+	double		p[MAX_TOKENS];	/* their probabilities */
+	bool		fits[MAX_TOKENS];	/* some label: set by fitting_mass */
 	int			n;
 	size_t		start;			/* in the text */
 } Node;
-
-static double
-probability(const QcToken *token)
-{
-	return exp(token->logprob);
-}
 
 /*
  * Fragments of unknown bytes are told apart by their probability; a known
@@ -93,7 +89,9 @@ same_token(const QcToken *a, const QcToken *b)
 {
 	if (a->len < 0 || b->len < 0)
 		return a->len < 0 && b->len < 0 && fabs(a->logprob - b->logprob) < OUTSIDE_MASS;
-	return a->len == b->len && memcmp(a->bytes, b->bytes, (size_t) a->len) == 0;
+	return a->len == b->len &&
+		(a->len == 0 || (a->bytes[0] == b->bytes[0] &&
+						 memcmp(a->bytes, b->bytes, (size_t) a->len) == 0));
 }
 
 static void
@@ -116,6 +114,8 @@ collect(Node *node, const QcPosition *position)
 		if (k == known)
 			node->token[node->n++] = token;
 	}
+	for (k = 0; k < node->n; k++)
+		node->p[k] = exp(node->token[k]->logprob);
 }
 
 /* Labels that go on with a character of several bytes, the given one or others. */
@@ -184,9 +184,9 @@ other_spacing(const Walk *walk, const QcToken *token)
 	return *s == '\0' || (walk->spelling.in_string && *s == *before);
 }
 
-/* The mass of a node that fits; marks which labels it fits. */
+/* The mass of a node that fits; marks which of its tokens do, and which labels they fit. */
 static double
-fitting_mass(Walk *walk, const Node *node)
+fitting_mass(Walk *walk, Node *node)
 {
 	double		mass = 0;
 	size_t		depth_after;
@@ -197,14 +197,13 @@ fitting_mass(Walk *walk, const Node *node)
 	memset(walk->seen, 0, sizeof(bool) * (size_t) walk->spelling.n);
 	for (k = 0; k < node->n; k++)
 	{
-		double		p = probability(node->token[k]);
-
 		n = fit(walk, node, k, &depth_after);
 		for (i = 0; i < n; i++)
 			walk->seen[walk->set[i]] = true;
+		node->fits[k] = n > 0;
 		if (n > 0)
-			mass += p;
-		else if (node->token[k]->len >= 0 && p > OUTSIDE_MASS &&
+			mass += node->p[k];
+		else if (node->token[k]->len >= 0 && node->p[k] > OUTSIDE_MASS &&
 				 !other_spacing(walk, node->token[k]))
 			walk->outside = true;
 	}
@@ -224,8 +223,8 @@ most_unseen(const Node *node, int n)
 
 	for (k = 0; k < node->n; k++)
 	{
-		sum += probability(node->token[k]);
-		least = fmin(least, probability(node->token[k]));
+		sum += node->p[k];
+		least = fmin(least, node->p[k]);
 	}
 	return fmax(fmin(1 - sum, n * least), 0);
 }
@@ -303,7 +302,7 @@ follow(Walk *walk, const Node *node, double total)
 	memcpy(walk->alive, walk->set, sizeof(int) * (size_t) n);
 	walk->nalive = n;
 	walk->depth = depth_after;
-	walk->path *= probability(token) / total;
+	walk->path *= node->p[0] / total;
 	return ended ? STEP_STOP : STEP_ON;
 }
 
@@ -321,17 +320,16 @@ visit(Walk *walk, const QcPosition *position)
 
 	collect(&node, position);
 	fitting = fitting_mass(walk, &node);
-	if (fit(walk, &node, 0, &depth_after) == 0)
+	if (!node.fits[0])
 		return STEP_LOST;
 	if (!(fitting > 0))
 		return STEP_STOP;
 	total = fitting + share_tail(walk, &node, fitting, &step);
 	for (k = 1; k < node.n && step == STEP_ON; k++)
 	{
-		int			n = fit(walk, &node, k, &depth_after);
-
-		if (n > 0 && !qc_subtree_add(walk->out, walk->set, n,
-									 walk->path * probability(node.token[k]) / total))
+		if (node.fits[k] &&
+			!qc_subtree_add(walk->out, walk->set, fit(walk, &node, k, &depth_after),
+							walk->path * node.p[k] / total))
 			step = STEP_NO_MEMORY;
 	}
 	if (step != STEP_ON)
@@ -339,7 +337,7 @@ visit(Walk *walk, const QcPosition *position)
 	step = follow(walk, &node, total);
 	enters = walk->depth > walk->spelling.before || position->chosen.len <= 0;
 	if (!walk->entered)
-		add_coverage(walk, fitting, probability(&position->chosen), enters);
+		add_coverage(walk, fitting, node.p[0], enters);
 	walk->entered |= enters;
 	return step;
 }

@@ -203,6 +203,8 @@ qc_reply_parse(const char *body, size_t len, QcReply *out)
 	root = cJSON_IsArray(tree.root) ? tree.root->child : tree.root;
 	known = cJSON_IsObject(root) && read_answer(root, out);
 	known |= qc_complaint_read(root, out);
+	if (out->npositions > 0)
+		out->token_text = qc_tree_take_text(&tree);
 	qc_tree_free(&tree);
 	return known;
 }
@@ -211,6 +213,7 @@ void
 qc_reply_free(QcReply *reply)
 {
 	qc_positions_free(reply);
+	free(reply->token_text);
 	free(reply->text);
 	free(reply->error);
 	free(reply->error_type);

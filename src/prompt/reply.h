@@ -62,6 +62,10 @@ typedef struct QcReply
 	char	   *error;			/* its message, or NULL */
 	char	   *error_type;		/* its type or code as text, or NULL */
 	int			error_code;		/* a number in it that looks like a status, or 0 */
+
+	char	   *token_text;		/* private: where the tokens' bytes stand ... */
+	char	   *cut_text;		/* ... and those of tokens that were two */
+	size_t		cut_len;
 } QcReply;
 
 /*

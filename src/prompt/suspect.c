@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prompt/ascii.h"
 #include "prompt/buf.h"
 #include "prompt/defuse.h"
 #include "prompt/suspect_words.h"
@@ -67,8 +68,16 @@ fold(QcBuf *buf, const char *s, size_t len)
 	for (size_t at = 0; at < len;)
 	{
 		uint32_t	c = 0;
-		size_t		n = qc_utf8_char(s + at, len - at, &c);
+		size_t		n;
 
+		/* most texts are ASCII, and each is looked at */
+		if (s[at] > ' ' && s[at] < 0x7F)
+		{
+			*to++ = qc_ascii_lower(s[at++]);
+			space = false;
+			continue;
+		}
+		n = qc_utf8_char(s + at, len - at, &c);
 		if (n == 0)
 			break;
 		at += n;

@@ -32,6 +32,9 @@ static const char *const end_token[] = {
 	"</s>", "<end_of_turn>", "<eos>"
 };
 
+/* What stands for a text that is missing. */
+static char nothing[1] = "";
+
 static bool
 read_logprob(const cJSON *value, double *logprob)
 {
@@ -46,44 +49,19 @@ read_logprob(const cJSON *value, double *logprob)
 	return true;
 }
 
-/* The "bytes" of an entry; false unless it is an array of bytes. */
-static bool
-read_bytes(const cJSON *array, QcToken *token)
-{
-	const cJSON *item;
-	int			n = 0;
-
-	if (!cJSON_IsArray(array))
-		return false;
-	token->bytes = malloc((size_t) cJSON_GetArraySize(array) + 1);
-	if (token->bytes == NULL)
-		return false;
-	cJSON_ArrayForEach(item, array)
-	{
-		if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= 255))
-		{
-			free(token->bytes);
-			token->bytes = NULL;
-			return false;
-		}
-		token->bytes[n++] = (char) item->valueint;
-	}
-	token->bytes[n] = '\0';
-	token->len = n;
-	return true;
-}
-
 static bool
 is_end_token(const char *text)
 {
 	size_t		i;
 
+	if (text[0] != '<')
+		return false;
 	for (i = 0; i < sizeof(end_token) / sizeof(end_token[0]); i++)
 	{
 		if (strcmp(text, end_token[i]) == 0)
 			return true;
 	}
-	return text[0] == '<' && text[1] == '|' && qc_special_at(text, strlen(text)) == strlen(text);
+	return text[1] == '|' && qc_special_at(text, strlen(text)) == strlen(text);
 }
 
 /*
@@ -113,57 +91,80 @@ is_consistent(const char *text, const QcToken *token)
  * SGLang; on vLLM and Ollama it is made from the text, where a fragment is
  * already lost, and may be missing or empty.
  */
-static bool
-read_token_bytes(const char *text, const cJSON *bytes, QcToken *token)
+static void
+read_token_bytes(char *text, const cJSON *bytes, QcToken *token)
 {
-	if (!is_end_token(text) && read_bytes(bytes, token) && is_consistent(text, token))
+	bool		ends = is_end_token(text);
+
+	token->bytes = text;
+	token->len = ends ? 0 : (int) strlen(text);
+	if (!ends && cJSON_IsArray(bytes) && bytes->valuestring != NULL)
 	{
-		if (strstr(token->bytes, QC_REPLACEMENT) != NULL)
-			token->len = -1;
-		return true;
+		QcToken		told = {bytes->valuestring, bytes->valueint, 0};
+
+		if ((told.len == token->len && memcmp(told.bytes, text, (size_t) told.len) == 0) ||
+			is_consistent(text, &told))
+		{
+			token->bytes = told.bytes;
+			token->len = told.len;
+		}
 	}
-	free(token->bytes);
-	token->bytes = qc_strndup(text, strlen(text));
-	if (token->bytes == NULL)
-		return false;
-	if (strstr(text, QC_REPLACEMENT) != NULL)
+	if (strstr(token->bytes, QC_REPLACEMENT) != NULL)
 		token->len = -1;
-	else
-		token->len = is_end_token(text) ? 0 : (int) strlen(text);
-	return true;
 }
 
-static bool
-read_token(const cJSON *entry, QcToken *token, QcReply *reply)
+/* The members of an entry, or of one of its alternatives; NULL: it has none such. */
+typedef struct Entry
 {
-	const char *text = qc_json_string(entry, "token");
-
-	if (!read_logprob(cJSON_GetObjectItemCaseSensitive(entry, "logprob"), &token->logprob) ||
-		text == NULL)
-		reply->bad_logprobs = true;
-	return read_token_bytes(text != NULL ? text : "",
-							cJSON_GetObjectItemCaseSensitive(entry, "bytes"), token);
-}
-
-static bool
-read_entry(const cJSON *entry, QcPosition *position, QcReply *reply)
-{
-	const cJSON *tops = cJSON_GetObjectItemCaseSensitive(entry, "top_logprobs");
+	const cJSON *token;
+	const cJSON *logprob;
+	const cJSON *bytes;
 	const cJSON *top;
+	const cJSON *id;
+} Entry;
 
-	if (!read_token(entry, &position->chosen, reply))
-		return false;
-	if (!cJSON_IsArray(tops) || tops->child == NULL)
-		return true;
-	position->top = calloc((size_t) cJSON_GetArraySize(tops), sizeof(QcToken));
-	if (position->top == NULL)
-		return false;
-	cJSON_ArrayForEach(top, tops)
+static bool
+is_named(const cJSON *member, const char *name)
+{
+	return member->string[0] == name[0] && strcmp(member->string, name) == 0;
+}
+
+/* Of several of one name the first counts. */
+static void
+read_members(const cJSON *object, Entry *entry)
+{
+	const cJSON *member;
+
+	memset(entry, 0, sizeof(*entry));
+	cJSON_ArrayForEach(member, object)
 	{
-		if (!read_token(top, &position->top[position->ntop++], reply))
-			return false;
+		const cJSON **place = NULL;
+
+		if (member->string == NULL)
+			continue;
+		if (is_named(member, "token"))
+			place = &entry->token;
+		else if (is_named(member, "logprob"))
+			place = &entry->logprob;
+		else if (is_named(member, "bytes"))
+			place = &entry->bytes;
+		else if (is_named(member, "top_logprobs"))
+			place = &entry->top;
+		else if (is_named(member, "id"))
+			place = &entry->id;
+		if (place != NULL && *place == NULL)
+			*place = member;
 	}
-	return true;
+}
+
+static void
+read_token(const Entry *entry, QcToken *token, QcReply *reply)
+{
+	char	   *text = cJSON_IsString(entry->token) ? entry->token->valuestring : nothing;
+
+	if (!read_logprob(entry->logprob, &token->logprob) || text == nothing)
+		reply->bad_logprobs = true;
+	read_token_bytes(text, entry->bytes, token);
 }
 
 /*
@@ -174,28 +175,43 @@ read_entry(const cJSON *entry, QcPosition *position, QcReply *reply)
  * the entry is an ordinary one.
  */
 static int
-last_fragment(const cJSON *entry, const QcPosition *position)
+last_fragment(const QcToken *chosen, const QcToken *same)
 {
-	const cJSON *id = cJSON_GetObjectItemCaseSensitive(entry, "id");
-	const cJSON *tops = cJSON_GetObjectItemCaseSensitive(entry, "top_logprobs");
-	const QcToken *chosen = &position->chosen;
+	return same->len > 0 && same->len < chosen->len &&
+		memcmp(chosen->bytes + chosen->len - same->len, same->bytes, (size_t) same->len) == 0 ?
+		same->len : 0;
+}
+
+/* *tail: the bytes of the last fragment, as above. */
+static bool
+read_entry(const cJSON *object, QcPosition *position, QcReply *reply, int *tail)
+{
+	Entry		entry;
 	const cJSON *top;
-	int			i = 0;
+	bool		told = false;
 
-	if (!cJSON_IsNumber(id) || position->ntop == 0)
-		return 0;
-	cJSON_ArrayForEach(top, tops)
+	*tail = 0;
+	read_members(object, &entry);
+	read_token(&entry, &position->chosen, reply);
+	if (!cJSON_IsArray(entry.top) || entry.top->child == NULL)
+		return true;
+	position->top = calloc((size_t) cJSON_GetArraySize(entry.top), sizeof(QcToken));
+	if (position->top == NULL)
+		return false;
+	cJSON_ArrayForEach(top, entry.top)
 	{
-		const QcToken *token = &position->top[i++];
-		const cJSON *top_id = cJSON_GetObjectItemCaseSensitive(top, "id");
+		QcToken    *token = &position->top[position->ntop++];
+		Entry		other;
 
-		if (!cJSON_IsNumber(top_id) || top_id->valuedouble != id->valuedouble)
+		read_members(top, &other);
+		read_token(&other, token, reply);
+		if (told || !cJSON_IsNumber(entry.id) || !cJSON_IsNumber(other.id) ||
+			other.id->valuedouble != entry.id->valuedouble)
 			continue;
-		return token->len > 0 && token->len < chosen->len &&
-			memcmp(chosen->bytes + chosen->len - token->len, token->bytes,
-				   (size_t) token->len) == 0 ? token->len : 0;
+		*tail = last_fragment(&position->chosen, token);
+		told = true;
 	}
-	return 0;
+	return true;
 }
 
 /*
@@ -224,22 +240,42 @@ is_folded(const QcPosition *position)
 	return twin;
 }
 
+/* Room for the bytes of tokens that are cut in two: together they are no longer than the text. */
+static char *
+cut_room(QcReply *reply, int len)
+{
+	char	   *room;
+
+	if (reply->cut_text == NULL)
+		reply->cut_text = malloc(2 * reply->text_len + 1);
+	if (reply->cut_text == NULL || reply->cut_len + (size_t) len + 1 > 2 * reply->text_len + 1)
+		return NULL;
+	room = reply->cut_text + reply->cut_len;
+	reply->cut_len += (size_t) len + 1;
+	return room;
+}
+
 /* Undo the folding: the hidden fragments become a position that nobody saw. */
 static bool
-unfold(QcPosition *position, int tail)
+unfold(QcPosition *position, int tail, QcReply *reply)
 {
 	QcPosition *last = position + 1;
 	int			head = position->chosen.len - tail;
+	char	   *bytes = cut_room(reply, tail);
 
+	if (bytes == NULL)
+		return false;
 	*last = *position;
-	last->chosen.bytes = qc_strndup(position->chosen.bytes + head, (size_t) tail);
+	memcpy(bytes, position->chosen.bytes + head, (size_t) tail);
+	bytes[tail] = '\0';
+	last->chosen.bytes = bytes;
 	last->chosen.len = tail;
 	position->top = NULL;
 	position->ntop = 0;
 	position->unseen = true;
 	position->chosen.len = head;
 	position->chosen.bytes[head] = '\0';
-	return last->chosen.bytes != NULL;
+	return true;
 }
 
 static bool
@@ -257,14 +293,13 @@ read_entries(const cJSON *entries, QcReply *reply)
 		QcPosition *position = &reply->position[reply->npositions++];
 		int			tail;
 
-		if (!read_entry(entry, position, reply))
+		if (!read_entry(entry, position, reply, &tail))
 			return false;
-		tail = last_fragment(entry, position);
 		if (tail > 0)
 		{
-			reply->npositions++;
-			if (!unfold(position, tail))
+			if (!unfold(position, tail, reply))
 				return false;
+			reply->npositions++;
 		}
 		position->unseen |= is_folded(position);
 	}
@@ -288,8 +323,7 @@ read_completion_top(const cJSON *tops, QcPosition *position, QcReply *reply)
 
 		if (!read_logprob(top, &token->logprob))
 			reply->bad_logprobs = true;
-		if (!read_token_bytes(top->string, NULL, token))
-			return false;
+		read_token_bytes(top->string, NULL, token);
 	}
 	return true;
 }
@@ -309,13 +343,13 @@ read_completion(const cJSON *logprobs, QcReply *reply)
 	for (token = token->child; token != NULL; token = token->next)
 	{
 		QcPosition *position = &reply->position[reply->npositions++];
-		const char *text = cJSON_GetStringValue(token);
+		char	   *text = cJSON_IsString(token) ? token->valuestring : nothing;
 
-		if (text == NULL || logprob == NULL ||
+		if (text == nothing || logprob == NULL ||
 			!read_logprob(logprob, &position->chosen.logprob))
 			reply->bad_logprobs = true;
-		if (!read_token_bytes(text != NULL ? text : "", NULL, &position->chosen) ||
-			!read_completion_top(top, position, reply))
+		read_token_bytes(text, NULL, &position->chosen);
+		if (!read_completion_top(top, position, reply))
 			return false;
 		logprob = logprob != NULL ? logprob->next : NULL;
 		top = top != NULL ? top->next : NULL;
@@ -403,17 +437,12 @@ qc_positions_read(const cJSON *logprobs, QcReply *reply)
 void
 qc_positions_free(QcReply *reply)
 {
-	int			i;
-	int			k;
-
-	for (i = 0; i < reply->npositions; i++)
-	{
-		free(reply->position[i].chosen.bytes);
-		for (k = 0; k < reply->position[i].ntop; k++)
-			free(reply->position[i].top[k].bytes);
+	for (int i = 0; i < reply->npositions; i++)
 		free(reply->position[i].top);
-	}
 	free(reply->position);
+	free(reply->cut_text);
 	reply->position = NULL;
 	reply->npositions = 0;
+	reply->cut_text = NULL;
+	reply->cut_len = 0;
 }

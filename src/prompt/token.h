@@ -14,7 +14,8 @@
 
 /*
  * Fill reply->position from the chat layout (an array of entries) or from
- * the completions layout (an object of parallel arrays).  reply->text and
+ * the completions layout (an object of parallel arrays), of a QcTree whose
+ * text lives as long as they: the tokens' bytes stay in it.  reply->text and
  * finish are set already.  What cannot be used is dropped and marked in
  * bad_logprobs.  Returns false without memory.
  */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prompt/ascii.h"
 #include "prompt/buf.h"
 #include "prompt/json.h"
 #include "prompt/text.h"
@@ -368,7 +369,73 @@ parse_word(QcTreeParser *p, cJSON *node)
 	return false;
 }
 
+/* ---- bytes ---- */
+
+static char *
+skip_blanks(char *s)
+{
+	while (qc_ascii_blank(*s))
+		s++;
+	return s;
+}
+
+/* One of "[1, 20, 255]" from *at on, which moves behind what follows it; -1: it is not a byte. */
+static int
+next_byte(char **at, char *follows)
+{
+	char	   *s = skip_blanks(*at);
+	int			value = 0;
+
+	if (*s < '0' || *s > '9')
+		return -1;
+	for (; *s >= '0' && *s <= '9' && value <= 255; s++)
+		value = value * 10 + (*s - '0');
+	s = skip_blanks(s);
+	*follows = *s;
+	*at = s + 1;
+	return value <= 255 && (*follows == ',' || *follows == ']') ? value : -1;
+}
+
+/* An array of bytes and nothing else, unescaped as strings are; false: something else, as it was. */
+static bool
+parse_bytes(QcTreeParser *p, cJSON *node)
+{
+	char	   *at = p->at + 1;
+	char	   *to = p->at;
+	char		follows = '[';
+	int			n = 0;
+
+	if (*at == ']')
+		at++;
+	else
+	{
+		while (follows != ']')
+		{
+			if (next_byte(&at, &follows) < 0)
+				return false;
+			n++;
+		}
+		at = p->at + 1;
+		for (int i = 0; i < n; i++)
+			*to++ = (char) next_byte(&at, &follows);
+	}
+	*to = '\0';
+	node->type = cJSON_Array;
+	node->valuestring = p->at;
+	node->valueint = n;
+	p->at = at;
+	return true;
+}
+
 /* ---- arrays and objects ---- */
+
+static bool
+parse_member(QcTreeParser *p, cJSON *member)
+{
+	skip_space(p);
+	return (*p->at == '[' && strcmp(member->string, "bytes") == 0 && parse_bytes(p, member)) ||
+		parse_value(p, member);
+}
 
 static bool
 parse_key(QcTreeParser *p, cJSON *member)
@@ -393,7 +460,8 @@ parse_members(QcTreeParser *p, cJSON *node, bool keyed)
 	{
 		cJSON	   *member = new_node(p->tree);
 
-		if (member == NULL || (keyed && !parse_key(p, member)) || !parse_value(p, member))
+		if (member == NULL ||
+			!(keyed ? parse_key(p, member) && parse_member(p, member) : parse_value(p, member)))
 			return false;
 		if (last == NULL)
 			node->child = member;
@@ -469,6 +537,15 @@ qc_tree_parse(QcTree *tree, const char *s, size_t len)
 	if (root != NULL && parse_value(&p, root))
 		tree->root = root;
 	return tree->root != NULL;
+}
+
+char *
+qc_tree_take_text(QcTree *tree)
+{
+	char	   *text = tree->text;
+
+	tree->text = NULL;
+	return text;
 }
 
 void

@@ -9,6 +9,10 @@
  * tree are cJSON's own nodes, by cJSON's own functions; it must not be
  * changed nor given to cJSON_Delete.
  *
+ * Half of the values are the numbers of "bytes": [104, 105].  Such a member is
+ * an array without children whose valuestring holds the bytes, valueint of
+ * them and a NUL.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef QC_PROMPT_TREE_H
@@ -34,6 +38,9 @@ typedef struct QcTree
  * right to the last bit or two, whatever the locale.  Free it either way.
  */
 extern bool qc_tree_parse(QcTree *tree, const char *s, size_t len);
+
+/* The text that all strings of the tree stand in: free() it when they are no longer needed. */
+extern char *qc_tree_take_text(QcTree *tree);
 extern void qc_tree_free(QcTree *tree);
 
 #endif							/* QC_PROMPT_TREE_H */

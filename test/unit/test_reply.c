@@ -106,6 +106,17 @@ static const Row rows[] = {
 	{"bytes of another token", CHAT("\"a\"", ENTRIES("{\"token\":\"xa\",\"bytes\":[97],\"logprob\":0}")), true, "a", QC_FINISH_STOP, 0, true, NULL, NULL, 0},
 	{"bytes of a fragment, OpenAI's spelling", CHAT("\"\xE4\xB8\xAD\"", ENTRIES("{\"token\":\"bytes:\\\\xe4\\\\xb8\",\"bytes\":[228,184],\"logprob\":0},{\"token\":\"<0xAD>\",\"bytes\":[173],\"logprob\":0}")), true, "\xE4\xB8\xAD", QC_FINISH_STOP, 2, false, NULL, NULL, 0},
 	{"bytes with the space that the text lost", CHAT("\" a\"", ENTRIES("{\"token\":\"a\",\"bytes\":[32,97],\"logprob\":0}")), true, " a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
+	{"bytes with spaces", CHAT("\"ab\"", ENTRIES("{\"bytes\":[ 97 , 98 ],\"token\":\"ab\",\"logprob\":0}")), true, "ab", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
+	{"bytes with more white space", CHAT("\" a\"", ENTRIES("{\"bytes\":[\t32,\r\n97\n],\"token\":\"a\",\"logprob\":0}")), true, " a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
+	{"no bytes", CHAT("\"a\"", ENTRIES("{\"bytes\":[],\"token\":\"a\",\"logprob\":0}")), true, "a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
+	{"no bytes at all", CHAT("\"a\"", ENTRIES("{\"bytes\":null,\"token\":\"a\",\"logprob\":0}")), true, "a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
+	{"bytes in an array", CHAT("\"a\"", ENTRIES("{\"bytes\":[[97]],\"token\":\"a\",\"logprob\":0}")), true, "a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
+	{"bytes that are no integers", CHAT("\"a\"", ENTRIES("{\"bytes\":[97.0],\"token\":\"a\",\"logprob\":0}")), true, "a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
+	{"bytes and a word", CHAT("\"a\"", ENTRIES("{\"bytes\":[97,null],\"token\":\"a\",\"logprob\":0}")), true, "a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
+	{"a byte that is negative", CHAT("\"a\"", ENTRIES("{\"bytes\":[-97],\"token\":\"a\",\"logprob\":0}")), true, "a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
+	{"bytes that are another text", CHAT("\"a\"", ENTRIES("{\"bytes\":[98],\"token\":\"a\",\"logprob\":0}")), true, "a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
+	{"bytes of a fragment that vLLM lost", CHAT("\"a\"", ENTRIES("{\"bytes\":[239,191,189],\"token\":\"\uFFFD\",\"logprob\":0}")), true, "a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
+	{"bytes without an end", CHAT("\"a\"", ENTRIES("{\"bytes\":[97,")), false, NULL, QC_FINISH_OTHER, 0, false, NULL, NULL, 0},
 	{"bytes that are none", CHAT("\"a\"", ENTRIES("{\"token\":\"a\",\"bytes\":[300],\"logprob\":0}")), true, "a", QC_FINISH_STOP, 1, false, NULL, NULL, 0},
 	{"entries that are none", CHAT("\"a\"", ENTRIES("1,null")), true, "a", QC_FINISH_STOP, 0, true, NULL, NULL, 0}
 };
