@@ -36,9 +36,6 @@ typedef struct QcFeeding
 	int			nlive;
 	bool		bulk;			/* there is room for a slice of the backlog */
 	bool		retry;
-	QcQueueRow *orphan;			/* of tasks that are gone */
-	int			norphans;
-	int			room;
 } QcFeeding;
 
 /* ---- one row ---- */
@@ -53,31 +50,19 @@ is_unknown(int32 task)
 }
 
 /*
- * A task that is not in our list may be new: the list is read again before
- * its rows are taken for those of a dropped one.
+ * A task that is not in our list may be new: the list is read again, and a task
+ * that is new wants a sweep.  If it is not there either, its rows stay: a
+ * restore loads the queue first and the tasks at any time after it, and whoever
+ * drops a task deletes its rows himself.
  */
 static void
-note_orphan(QcFeeding *feeding, const QcQueueRow *row)
+note_unknown(int32 task)
 {
-	if (!is_unknown(row->task))
-	{
-		memmove(&qc_state.unknown[1], &qc_state.unknown[0], sizeof(int32) * (QC_UNKNOWN - 1));
-		qc_state.unknown[0] = row->task;
-		qc_state.outdated = true;
-	}
-	if (qc_state.outdated)
-	{
-		qc_state.sweep_wanted = true;
+	if (is_unknown(task))
 		return;
-	}
-	if (feeding->norphans >= feeding->room)
-	{
-		feeding->room = Max(256, 2 * feeding->room);
-		feeding->orphan = feeding->orphan == NULL ?
-			palloc(sizeof(QcQueueRow) * feeding->room) :
-			repalloc(feeding->orphan, sizeof(QcQueueRow) * feeding->room);
-	}
-	feeding->orphan[feeding->norphans++] = *row;
+	memmove(&qc_state.unknown[1], &qc_state.unknown[0], sizeof(int32) * (QC_UNKNOWN - 1));
+	qc_state.unknown[0] = task;
+	qc_state.outdated = true;
 }
 
 /* Most entries of one task: with several, none may fill all the room. */
@@ -90,12 +75,12 @@ most_of(const QcWork *work)
 }
 
 static void
-note_row(QcFeeding *feeding, const QcQueueRow *row, bool live)
+note_row(const QcQueueRow *row, bool live)
 {
 	QcWork	   *work = qc_work_of(row->task);
 
 	if (work == NULL)
-		note_orphan(feeding, row);
+		note_unknown(row->task);
 	else if (!qc_work_takes(work) ||
 			 (work->live.n + work->bulk.n >= most_of(work) && (!live || work->fault != QC_SOUND)))
 		work->missed = true;
@@ -105,14 +90,14 @@ note_row(QcFeeding *feeding, const QcQueueRow *row, bool live)
 
 /* At most max rows (and the rest of a block); true: the range is done. */
 static bool
-read_range(QcFeeding *feeding, QcRange *range, int max, bool live)
+read_range(QcRange *range, int max, bool live)
 {
 	QcQueueRow *rows;
 	bool		end;
 	int			n = qc_queue_read(range, max, &rows, &end);
 
 	for (int i = 0; i < n; i++)
-		note_row(feeding, &rows[i], live);
+		note_row(&rows[i], live);
 	return end;
 }
 
@@ -201,21 +186,22 @@ begin_sweep(void)
 	qc_state.sweeping = blocks > 0;
 	qc_state.sweep.first = 0;
 	qc_state.sweep.last = blocks - 1;
+	memset(qc_state.unknown, 0, sizeof(qc_state.unknown));	/* look for them again */
 }
 
 /* A slice of what was announced last, else of the sweep. */
 static void
-read_bulk(QcFeeding *feeding)
+read_bulk(void)
 {
 	if (qc_state.nbacklog > 0)
 	{
-		if (read_range(feeding, &qc_state.backlog[qc_state.nbacklog - 1], QC_SLICE, false))
+		if (read_range(&qc_state.backlog[qc_state.nbacklog - 1], QC_SLICE, false))
 			qc_state.nbacklog--;
 		return;
 	}
 	if (sweep_due())
 		begin_sweep();
-	if (qc_state.sweeping && read_range(feeding, &qc_state.sweep, QC_SLICE, false))
+	if (qc_state.sweeping && read_range(&qc_state.sweep, QC_SLICE, false))
 	{
 		qc_state.sweeping = false;
 		qc_state.sweep_at = qc_pool_now() + QC_SWEEP_EVERY;
@@ -271,22 +257,12 @@ read_all(void *arg)
 
 	qc_work_begin();
 	for (int i = 0; i < feeding->nlive; i++)
-		if (!read_range(feeding, &feeding->live[i], QC_LIVE_SLICE, true))
+		if (!read_range(&feeding->live[i], QC_LIVE_SLICE, true))
 			push_backlog(&feeding->live[i]);
 	if (feeding->bulk)
-		read_bulk(feeding);
+		read_bulk();
 	if (feeding->retry)
 		read_retry();
-	qc_work_end();
-}
-
-static void
-drop_orphans(void *arg)
-{
-	QcFeeding  *feeding = arg;
-
-	qc_work_begin();
-	qc_write_drop(feeding->orphan, feeding->norphans);
 	qc_work_end();
 }
 
@@ -306,8 +282,6 @@ qc_feed(void)
 	if (feeding.nlive == 0 && !feeding.bulk && !feeding.retry)
 		return false;
 	error = qc_work_try(read_all, &feeding);
-	if (error == NULL && feeding.norphans > 0)
-		error = qc_work_try(drop_orphans, &feeding);
 	if (error != NULL && !qc_error_passes(error))
 		ReThrowError(error);	/* our own tables: begin anew */
 	if (error != NULL)

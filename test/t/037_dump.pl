@@ -76,7 +76,8 @@ my ($columns) = $dump =~ /^COPY qwen\.task \(([^)]*)\)/m;
 my @column = split /, /, $columns;
 my ($paused) = grep { $column[$_] eq 'paused' } 0 .. $#column;
 $dump =~ s{^(COPY qwen\.task [^\n]*\n)([^\n]*)}{ my ($head, $row) = ($1, $2); my @v = split /\t/, $row, -1; $v[$paused] = 'f'; $head . join("\t", @v) }me;
-# slowly, so that the worker has time to do something wrong
+# slowly, so that the worker has time to do something wrong: the queue is there before its task, the task before its rows
+$dump =~ s{^(COPY qwen\.task )}{SELECT pg_sleep(1.5);\n$1}m;
 $dump =~ s{^(COPY shop\.ticket )}{SELECT pg_sleep(1.5);\n$1}m;
 $dump =~ s{^(CREATE TRIGGER )}{SELECT pg_sleep(1.5);\n$1}m;
 open my $out, '>', "$dir/go.sql" or die $!;
