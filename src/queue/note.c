@@ -196,6 +196,7 @@ write_row(QcWriter *w, int32 task, int64 k, const char *kx, int kx_len)
 			*form = store_copy(slot, w->pattern);
 		(*form)->task = task;
 		(*form)->k = k;
+		slot->tts_nvalid = 0;	/* whoever has read the row before reads it again */
 	}
 	else
 	{

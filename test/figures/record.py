@@ -130,7 +130,7 @@ def ask_all(way, url, name, numbers, parallel, psql):
 
 def main():
     if sys.argv[1] == "load":
-        csv.writer(sys.stdout, lineterminator="\n").writerows(sets.rows_of(sys.argv[2], sys.argv[3], int(sys.argv[4])))
+        csv.writer(sys.stdout, lineterminator="\n").writerows(sets.rows_of(sys.argv[2], sys.argv[3], int(sys.argv[4]), "all"))
         return
     way, url, name, path, parallel = sys.argv[1:6]
     psql = sys.argv[6:]

@@ -19,6 +19,7 @@ LABELS = {"banking": BANKING, "hwu": HWU, "thucnews": THUCNEWS}
 INSTRUCTIONS = {"banking": "Questions of bank customers.",
                 "hwu": "What people say to a home assistant; the label is its topic.",
                 "thucnews": "中文新闻分类。"}
+TRAINING = 100000
 CHARACTERS = 80  # of a text of thucnews; the others are short
 
 
@@ -43,10 +44,12 @@ def whole_rows_of(wheel, name, part="test"):
 
 
 def rows_of(wheel, name, count, part="test"):
-    """(number, text, label), the labels in turn."""
+    """(number, text, label), the labels in turn; of "all" the test part first, and the training part numbered from TRAINING on."""
     of = {}
-    for number, text, label in whole_rows_of(wheel, name, part):
-        of.setdefault(label, []).append((number, text[:CHARACTERS] if name == "thucnews" else text, label))
+    parts = [("test", 0), ("train", TRAINING)] if part == "all" else [(part, 0)]
+    for part, first in parts:
+        for number, text, label in whole_rows_of(wheel, name, part):
+            of.setdefault(label, []).append((first + number, text[:CHARACTERS] if name == "thucnews" else text, label))
     return in_turn(of, count)
 
 
