@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prompt/ascii.h"
 #include "prompt/message.h"
 #include "prompt/text.h"
 #include "prompt/token.h"
@@ -70,15 +71,6 @@ unalphabet(QcToken *token)
 	return len > 0 && (size_t) token->len < len;
 }
 
-static bool
-is_ascii(const QcToken *token)
-{
-	for (int i = 0; i < token->len; i++)
-		if ((unsigned char) token->bytes[i] >= 0x80)
-			return false;
-	return true;
-}
-
 /* The alphabet has other characters for white space and control characters. */
 static bool
 has_blank(const QcToken *token)
@@ -101,7 +93,7 @@ evidence(const QcToken *token)
 		return 0;
 	if (token->len < 0)
 		return -1;
-	if (is_ascii(token))
+	if (qc_ascii_only(token->bytes, (size_t) token->len))
 		return has_blank(token) ? -1 : 0;
 	memcpy(buf, token->bytes, (size_t) token->len + 1);
 	qc_utf8_char(buf, (size_t) token->len, &first);

@@ -22,6 +22,7 @@
 
 #include <utf8proc.h>
 
+#include "prompt/ascii.h"
 #include "prompt/clean_bytes.h"
 #include "prompt/text.h"
 
@@ -416,17 +417,6 @@ mend_piece(Piece piece[2], const char *s, size_t len, QcBuf *out)
 	return mended;
 }
 
-static bool
-is_ascii(const char *s, size_t len)
-{
-	size_t		i;
-
-	for (i = 0; i < len; i++)
-		if ((unsigned char) s[i] >= 0x80)
-			return false;
-	return true;
-}
-
 static size_t
 word_length(const char *s, size_t len)
 {
@@ -452,7 +442,7 @@ mend_runs(Piece piece[2], const char *s, size_t len, QcBuf *out)
 
 		while (at < len && (n = qc_utf8_char(s + at, len - at, &c)) > 0 && qc_cp1252_byte(c) >= 0)
 			at += n;
-		if (at - from < len && !is_ascii(s + from, at - from) && mend_piece(piece, s + from, at - from, out))
+		if (at - from < len && !qc_ascii_only(s + from, at - from) && mend_piece(piece, s + from, at - from, out))
 			mended = true;
 		else
 			qc_buf_add(out, s + from, at - from);
@@ -473,7 +463,7 @@ mend_words(Piece piece[2], const char *s, size_t len, QcBuf *out)
 	{
 		size_t		n = word_length(s + at, len - at);
 
-		if (is_ascii(s + at, n))
+		if (qc_ascii_only(s + at, n))
 			qc_buf_add(out, s + at, n);
 		else if (mend_piece(piece, s + at, n, out) || mend_runs(piece, s + at, n, out))
 			mended = true;
@@ -495,7 +485,7 @@ mend_lines(Piece piece[2], const char *s, size_t len, QcBuf *out)
 		const char *end = memchr(s + at, '\n', len - at);
 		size_t		n = end != NULL ? (size_t) (end - s) - at : len - at;
 
-		if (is_ascii(s + at, n))
+		if (qc_ascii_only(s + at, n))
 			qc_buf_add(out, s + at, n);
 		else if (mend_piece(piece, s + at, n, out) || mend_words(piece, s + at, n, out))
 			mended = true;
@@ -621,7 +611,7 @@ qc_clean_mojibake(const char *s, size_t len, const QcCleanOptions *options, QcBu
 	QcBuf		rounds = {0};
 	bool		mended;
 
-	if (is_ascii(s, len))
+	if (qc_ascii_only(s, len))
 		return false;
 	rounds.failed = !open_pieces(piece, longest_line(s, len) + 1, options);
 	mended = !rounds.failed && mend_rounds(piece, s, len, &rounds);

@@ -16,9 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "prompt/buf.h"
 #include "prompt/defuse.h"
-#include "prompt/json.h"
 #include "prompt/text.h"
 
 /* Servers clamp minus infinity to -9999 or worse; no real token is that rare. */
@@ -240,7 +238,7 @@ is_folded(const QcPosition *position)
 	return twin;
 }
 
-/* Room for the bytes of tokens that are cut in two: together they are no longer than the text. */
+/* Room for the bytes of tokens that are cut in two: together they are no longer than the text, and each has a NUL. */
 static char *
 cut_room(QcReply *reply, int len)
 {

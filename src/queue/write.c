@@ -572,14 +572,11 @@ qc_write_as_read(const QcTask *task)
 }
 
 void
-qc_write_drop(const QcQueueRow *rows, int n)
+qc_write_drop(const QcTask *task, QcItem *const *items, int n)
 {
 	qc_queue_begin();
 	for (int i = 0; i < n; i++)
-	{
-		QcPlace		place = {rows[i].ctid, rows[i].enq};
-
-		(void) qc_queue_delete(rows[i].task, rows[i].k, rows[i].kx, &place);
-	}
+		for (int p = 0; p < items[i]->nplaces; p++)
+			(void) qc_queue_delete(task->id, items[i]->k, items[i]->kx, &items[i]->place[p]);
 	qc_queue_end();
 }

@@ -49,7 +49,7 @@ extern bool qc_write_as_read(const QcTask *task);
  * Remove queue rows without a label (row gone, input NULL, task dropped),
  * within the caller's transaction.
  */
-extern void qc_write_drop(const QcQueueRow *rows, int n);
+extern void qc_write_drop(const QcTask *task, QcItem *const *items, int n);
 
 /* Close a backfill within the caller's transaction; message says how it went. */
 extern void qc_backfill_close(int32 task, const char *message);

@@ -279,7 +279,9 @@ is_unwanted(const QcFlight *flight)
 static void
 drop_rows(QcFetching *fetching)
 {
+	QcItem	  **unwanted = palloc(sizeof(QcItem *) * fetching->n);
 	QcItem	  **retry = palloc(sizeof(QcItem *) * fetching->n);
+	int			n = 0;
 	int			nretry = 0;
 
 	for (int i = 0; i < fetching->n; i++)
@@ -288,16 +290,11 @@ drop_rows(QcFetching *fetching)
 
 		if (!is_unwanted(fetching->flight[i]))
 			continue;
+		unwanted[n++] = item;
 		if (item->origin == QC_FROM_RETRY)
 			retry[nretry++] = item;
-		for (int p = 0; p < item->nplaces; p++)
-		{
-			QcQueueRow	row = {item->place[p].ctid, fetching->work->id, item->k, item->kx,
-			item->place[p].enq};
-
-			qc_write_drop(&row, 1);
-		}
 	}
+	qc_write_drop(fetching->work->task, unwanted, n);
 	qc_retry_forget(fetching->work->task, retry, nretry);
 }
 
