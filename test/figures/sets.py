@@ -19,7 +19,7 @@ LABELS = {"banking": BANKING, "hwu": HWU, "thucnews": THUCNEWS}
 INSTRUCTIONS = {"banking": "Questions of bank customers.",
                 "hwu": "What people say to a home assistant; the label is its topic.",
                 "thucnews": "中文新闻分类。"}
-TRAINING = 100000
+TRAINING = 100000  # number of the first row of the training part
 CHARACTERS = 80  # of a text of thucnews; the others are short
 
 
